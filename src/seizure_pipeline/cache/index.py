@@ -1,0 +1,85 @@
+"""The cache's index: one row per recording of the corpus, with where it lies, what it holds or why it is refused."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict, dataclass, fields
+from typing import Any
+
+import pandas as pd
+
+from seizure_pipeline.configuration import fingerprint
+from seizure_pipeline.windows import Layout
+
+
+class CacheError(ValueError):
+    """A cache that cannot serve what is asked; the message names the recording or folder and the rule."""
+
+
+@dataclass(frozen=True, slots=True)
+class IndexRow:
+    """One recording in the cache; `seizures` in seconds of recorded time, gaps cut out, starts in the file's clock."""
+
+    recording_id: str
+    patient_id: str
+    split: str
+    status: str
+    reason: str
+    file: str
+    fingerprint: str
+    duration_s: float
+    stretch_samples: tuple[int, ...]
+    stretch_start_s: tuple[float, ...]
+    seizures: tuple[tuple[float, float], ...]
+    interpolated: tuple[str, ...]
+    clipped_samples: int
+    background_windows: int
+    partial_windows: int
+    full_windows: int
+
+    @property
+    def accepted(self) -> bool:
+        """Whether the recording takes part."""
+        return self.status == "accepted"
+
+    @property
+    def layout(self) -> Layout:
+        """Its contiguous stretches."""
+        return Layout(self.stretch_samples, self.stretch_start_s)
+
+
+LISTS = ("stretch_samples", "stretch_start_s", "seizures", "interpolated")
+
+
+def table_from_rows(rows: list[IndexRow]) -> pd.DataFrame:
+    """The rows as a table, one column per field, lists written as JSON."""
+    table = pd.DataFrame([asdict(row) for row in rows], columns=[field.name for field in fields(IndexRow)])
+    for name in LISTS:
+        table[name] = [json.dumps(value) for value in table[name]]
+    return table
+
+
+def rows_from_table(table: pd.DataFrame) -> list[IndexRow]:
+    """Undoes `table_from_rows`."""
+    return [IndexRow(**_typed(record)) for record in table.to_dict(orient="records")]
+
+
+def _typed(record: dict[Any, Any]) -> dict[str, Any]:
+    lists = {name: tuple(json.loads(record[name])) for name in LISTS}
+    lists["seizures"] = tuple((float(onset), float(offset)) for onset, offset in lists["seizures"])
+    return {**record, **lists}
+
+
+def cache_fingerprint(rows: list[IndexRow]) -> str:
+    """Fingerprint of everything a training run could read from these rows."""
+    return fingerprint({row.recording_id: [row.fingerprint, row.split, row.status] for row in rows})
+
+
+def accepted_of_split(rows: list[IndexRow], split: str) -> list[IndexRow]:
+    """The accepted recordings of a split; raises CacheError if it has none or none of them has a seizure."""
+    chosen = [row for row in rows if row.split == split and row.accepted]
+    if not chosen:
+        raise CacheError(f"split {split!r} has no recording in the cache; it needs at least one")
+    if not any(row.seizures for row in chosen):
+        raise CacheError(f"split {split!r}: no seizure in its {len(chosen)} recordings; it needs at least one")
+    return chosen

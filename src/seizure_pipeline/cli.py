@@ -1,0 +1,65 @@
+"""Commands of the project: `kedro run` with the runner of its environment, and `kedro generate-corpus`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import click
+from click.core import ParameterSource
+from kedro.framework.cli.project import run as kedro_run
+from kedro.framework.cli.utils import env_option
+
+
+@click.group(name="seizure_pipeline")
+def cli() -> None:
+    """Commands of this project."""
+
+
+@cli.command(name="run", params=kedro_run.params, help=kedro_run.help)
+@click.option("--verbose", is_flag=True, help="Show the whole traceback of an error.")
+@click.pass_context
+def run(ctx: click.Context, verbose: bool, **options: Any) -> None:
+    """Run pipelines; an error is one plain message unless --verbose is given."""
+    if options["pipeline"] and not options["pipelines"]:
+        options["pipelines"], options["pipeline"] = [options["pipeline"]], None
+    if ctx.get_parameter_source("runner") is ParameterSource.DEFAULT:
+        settings = _configuration(options["env"], options["conf_source"], options["params"])["runner"]
+        options["runner"] = settings["type"]
+        chosen = {key: value for key, value in settings.items() if key != "type"}
+        options["runner_params"] = {**chosen, **(options["runner_params"] or {})}
+    try:
+        ctx.invoke(kedro_run, **options)
+    except (ValueError, RuntimeError, OSError) as error:
+        if verbose:
+            raise
+        raise click.ClickException(f"{type(error).__name__}: {error}") from None
+
+
+@cli.command(name="generate-corpus")
+@env_option
+def generate_corpus_command(env: str | None) -> None:
+    """Generate the corpus of EDF files described by parameters_synthetic.yml where the catalog's `corpus` is."""
+    from seizure_pipeline.corpora.synthetic import SyntheticSettings, generate_corpus
+
+    configuration = _configuration(env, None, {})
+    settings = SyntheticSettings(**configuration["parameters"]["synthetic"])
+    generate_corpus(_root() / configuration["catalog"]["corpus"]["filepath"], settings)
+
+
+def _root() -> Path:
+    from kedro.utils import find_kedro_project
+
+    return Path(find_kedro_project(Path.cwd()) or Path.cwd())
+
+
+def _configuration(env: str | None, source: str | None, parameters: dict[str, Any] | None) -> Any:
+
+    from kedro.framework.project import settings
+
+    return settings.CONFIG_LOADER_CLASS(
+        conf_source=source or str(_root() / settings.CONF_SOURCE),
+        env=env,
+        runtime_params=parameters,
+        **settings.CONFIG_LOADER_ARGS,
+    )

@@ -1,0 +1,29 @@
+"""What every settings class shares: frozen, checked once, and an unknown key is an error."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping
+from typing import Any
+
+from pydantic import BaseModel, ConfigDict
+
+
+class Settings(BaseModel):
+    """Base of every room's settings; raises pydantic's ValidationError for an unknown key or an impossible value."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, protected_namespaces=())
+
+
+def fingerprint(facts: Mapping[str, Any] | Settings) -> str:
+    """First 16 hex digits of the SHA-256 of `facts` written as canonical JSON."""
+    plain = facts.model_dump(mode="json") if isinstance(facts, Settings) else facts
+    text = json.dumps(plain, sort_keys=True, separators=(",", ":"), default=_plain)
+    return hashlib.sha256(text.encode()).hexdigest()[:16]
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, Settings):
+        return value.model_dump(mode="json")
+    raise TypeError(f"a fingerprint takes JSON values and settings, not {type(value).__name__}")

@@ -1,0 +1,48 @@
+"""What every layout speaks in: settings, an entry per recording, and the error of a corpus."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+from pydantic import model_validator
+
+from seizure_pipeline.configuration import Settings
+from seizure_pipeline.corpora.folder import FileFacts
+
+SPLITS = ("train", "dev", "eval")
+
+
+class CorpusError(ValueError):
+    """A corpus that cannot be used as it is; the message names the file or patient, the value and the rule."""
+
+
+class CorpusSettings(Settings):
+    """How a corpus is laid out.
+
+    `splits` lists the patients of each split where the layout has no split folders; `patient_pattern` is the regular
+    expression whose first group is the patient in a file's relative path; `exclude` are glob patterns of relative
+    paths left out on purpose.
+    """
+
+    layout: Literal["tusz", "bids"] = "tusz"
+    patient_pattern: str = r"(sub-[A-Za-z0-9]+)"
+    splits: dict[Literal["train", "dev", "eval"], tuple[str, ...]] = {}
+    exclude: tuple[str, ...] = ()
+
+    @model_validator(mode="after")
+    def _splits_fit_the_layout(self) -> CorpusSettings:
+        if self.layout == "tusz" and self.splits:
+            raise ValueError("corpus.splits is for layouts without split folders; layout tusz has its own")
+        return self
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """One recording as the layout names it; paths are relative to the root, `annotation` None where there is none."""
+
+    recording_id: str
+    patient_id: str
+    split: str
+    edf: FileFacts
+    annotation: FileFacts | None

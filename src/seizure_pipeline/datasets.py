@@ -1,0 +1,57 @@
+"""Datasets that Kedro lacks: a folder or bucket as a handle."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any, NoReturn
+
+from kedro.io import AbstractDataset, DatasetError
+from kedro.io.core import get_protocol_and_path
+
+from seizure_pipeline.corpora.folder import Folder
+
+
+class CorpusDataset(AbstractDataset[NoReturn, Folder]):
+    """A folder, a bucket or a single file of recordings, given to nodes as a `Folder`; never written."""
+
+    def __init__(self, *, filepath: str, anonymous: bool = False, metadata: dict[str, Any] | None = None) -> None:
+        self._filepath, self._anonymous = filepath, anonymous
+        self.metadata = metadata
+
+    def load(self) -> Folder:
+        """The handle; nothing is read yet."""
+        return Folder(self._filepath, self._anonymous)
+
+    def save(self, data: NoReturn) -> None:
+        """Refused: a corpus is only read."""
+        raise DatasetError(f"{self._filepath}: a corpus is only read, never written")
+
+    def _exists(self) -> bool:
+        protocol, path = get_protocol_and_path(self._filepath)
+        return protocol != "file" or Path(path).exists()
+
+    def _describe(self) -> dict[str, Any]:
+        return {"filepath": self._filepath, "anonymous": self._anonymous}
+
+
+class FolderDataset(AbstractDataset[NoReturn, Path]):
+    """A local folder that nodes fill and read by themselves, given to them as a Path and made when first asked for."""
+
+    def __init__(self, *, filepath: str, metadata: dict[str, Any] | None = None) -> None:
+        self._filepath = Path(filepath)
+        self.metadata = metadata
+
+    def load(self) -> Path:
+        """The folder's path; the folder exists afterwards."""
+        self._filepath.mkdir(parents=True, exist_ok=True)
+        return self._filepath
+
+    def save(self, data: NoReturn) -> None:
+        """Refused: nodes write into the folder."""
+        raise DatasetError(f"{self._filepath}: nodes write into this folder; it is not saved as a whole")
+
+    def _exists(self) -> bool:
+        return self._filepath.exists()
+
+    def _describe(self) -> dict[str, Any]:
+        return {"filepath": str(self._filepath)}

@@ -1,0 +1,159 @@
+"""A trained detector on anybody's recordings: one EDF in, detections and their files out."""
+
+from __future__ import annotations
+
+import logging
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from seizure_pipeline.annotations import Seizures, write_csv_bi, write_events_tsv
+from seizure_pipeline.cache import CachedSignal, prepare
+from seizure_pipeline.corpora import CorpusError, Folder
+from seizure_pipeline.figures import trace_figure
+from seizure_pipeline.inference.settings import InferenceSettings
+from seizure_pipeline.inference.traces import check_device, layout_times_s, probability_trace
+from seizure_pipeline.model.checkpoint import load_checkpoint
+from seizure_pipeline.model.detector import Detector
+from seizure_pipeline.montage import ELECTRODES, MontageError, MontageSettings
+from seizure_pipeline.progress import follow
+from seizure_pipeline.recordings import Recording, RecordingError, open_recording
+from seizure_pipeline.scoring import Detection, PostProcessingSettings, Trace, detect
+from seizure_pipeline.signals import SignalError, SignalSettings
+from seizure_pipeline.windows import RATE_HZ, TOKEN_RATE_HZ, WindowSettings
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class TrainedChain:
+    """A detector with everything that its recordings must go through, as its checkpoint says, and its threshold."""
+
+    model: Detector
+    signals: SignalSettings
+    montage: MontageSettings
+    windows: WindowSettings
+    threshold: float
+    post_processing: PostProcessingSettings
+    inference: InferenceSettings
+
+
+@dataclass(frozen=True)
+class DetectedRecording:
+    """What was found in one recording; detections in seconds of the file's clock."""
+
+    recording: Recording
+    signal: CachedSignal
+    probability_L: NDArray[np.float32]
+    detections: tuple[Detection, ...]
+    interpolated: tuple[str, ...]
+
+
+def load_chain(checkpoint: Path, operating_point: dict[str, Any], inference: InferenceSettings) -> TrainedChain:
+    """The chain of a checkpoint with its threshold.
+
+    Raises ValueError if the threshold was chosen for other weights or the electrodes are not those of this package."""
+    check_device(inference.device)
+    model, facts = load_checkpoint(checkpoint)
+    if tuple(facts["electrodes"]) != ELECTRODES:
+        raise ValueError(f"{checkpoint}: trained on electrodes {facts['electrodes']}, this package has {ELECTRODES}")
+    if operating_point["run"] != facts["run"]:
+        raise ValueError(
+            f"{checkpoint}: weights of run {facts['run']}, threshold of run {operating_point['run']}; run evaluation again"
+        )
+    return TrainedChain(
+        model=model.to(inference.device),
+        signals=SignalSettings(**facts["signals"]),
+        montage=MontageSettings(**facts["montage"]),
+        windows=WindowSettings(**facts["windows"]),
+        threshold=operating_point["threshold"],
+        post_processing=PostProcessingSettings(**operating_point["post_processing"]),
+        inference=inference,
+    )
+
+
+def detect_recording(chain: TrainedChain, edf: Path) -> DetectedRecording:
+    """Seizures in one EDF file; raises RecordingError, MontageError or SignalError with the reason of a refusal."""
+    recording = open_recording(edf)
+    prepared = prepare(recording, chain.signals, chain.montage)
+    signal = CachedSignal(prepared.signal, prepared.layout, prepared.step_sd)
+    probability_L = probability_trace(chain.model, signal, chain.windows, chain.inference)
+    layout = signal.layout
+    trace = Trace(
+        recording_id=edf.stem,
+        patient_id=edf.stem,
+        rate_hz=TOKEN_RATE_HZ,
+        probability=probability_L,
+        duration_s=layout.duration_s,
+        stretch_starts=layout.token_starts,
+    )
+    found = detect(trace, chain.threshold, chain.post_processing)
+    in_file_clock = tuple(_in_file_clock(signal, detection) for detection in found)
+    return DetectedRecording(recording, signal, probability_L, in_file_clock, prepared.interpolated)
+
+
+def _in_file_clock(signal: CachedSignal, detection: Detection) -> Detection:
+    layout = signal.layout
+    first_token = round(detection.onset_s * TOKEN_RATE_HZ)
+    stretch = int(np.searchsorted(layout.token_starts, first_token, side="right")) - 1
+    onset_s = layout.stretch_start_s[stretch] + (first_token - layout.token_starts[stretch]) / TOKEN_RATE_HZ
+    end_s = layout.stretch_start_s[stretch] + layout.stretch_samples[stretch] / RATE_HZ
+    return Detection(onset_s, min(onset_s + detection.offset_s - detection.onset_s, end_s), detection.confidence)
+
+
+def write_detections(detected: DetectedRecording, name: str, folder: Path, threshold: float) -> None:
+    """Write `name`.csv_bi, `name`_events.tsv and `name`.png below `folder`."""
+    seizures = Seizures.from_intervals([(d.onset_s, d.offset_s) for d in detected.detections])
+    confidences = [d.confidence for d in detected.detections]
+    span_s = detected.recording.span_s
+    write_csv_bi(folder / f"{name}.csv_bi", name, seizures, span_s, confidences)
+    write_events_tsv(folder / f"{name}_events.tsv", seizures, span_s, confidences, detected.recording.start)
+    _picture(detected, name, threshold).savefig(folder / f"{name}.png", dpi=110)
+
+
+def _picture(detected: DetectedRecording, name: str, threshold: float) -> Any:
+    return trace_figure(
+        times_s=layout_times_s(detected.signal.layout),
+        probability=detected.probability_L,
+        threshold=threshold,
+        reference=(),
+        detections=[(d.onset_s, d.offset_s) for d in detected.detections],
+        signal=detected.signal,
+        title=name,
+    )
+
+
+def find_in_folder(chain: TrainedChain, recordings: Folder, target: Path) -> list[dict[str, Any]]:
+    """Run every EDF or BDF below `recordings`, write the files of each below `target`, and list what was found.
+
+    A refused file is listed with its reason. Raises CorpusError where there is no such file or all are refused."""
+    files = [file.path for file in recordings.files() if file.path.lower().endswith((".edf", ".bdf"))]
+    if not files:
+        raise CorpusError(f"{recordings.url}: no EDF or BDF file there; detection needs at least one")
+    lines = [_find_in_file(chain, recordings, path, target) for path in follow(files, "detecting", len(files), "files")]
+    if all(line["status"] == "refused" for line in lines):
+        raise CorpusError(f"{recordings.url}: all {len(lines)} files are refused, the first because: {lines[0]['reason']}")
+    return lines
+
+
+def _find_in_file(chain: TrainedChain, recordings: Folder, path: str, target: Path) -> dict[str, Any]:
+    name = str(Path(path).with_suffix("")).replace("/", "_")
+    line: dict[str, Any] = {"file": path, "status": "detected", "reason": "", "detections": 0, "duration_s": 0.0}
+    try:
+        with recordings.local(path) as edf:
+            detected = detect_recording(chain, edf)
+    except (RecordingError, MontageError, SignalError) as refusal:
+        log.warning("refused: %s", refusal)
+        return {**line, "status": "refused", "reason": str(refusal), "alarmed_s": 0.0, "interpolated": ""}
+    write_detections(detected, name, target, chain.threshold)
+    log.info("%s: %d detections in %.0f s", path, len(detected.detections), detected.recording.duration_s)
+    return {
+        **line,
+        "detections": len(detected.detections),
+        "duration_s": detected.recording.duration_s,
+        "alarmed_s": sum(d.offset_s - d.onset_s for d in detected.detections),
+        "interpolated": " ".join(detected.interpolated),
+    }

@@ -1,0 +1,133 @@
+"""What happens around every run: misspelt parameters stop it, MLflow follows it, and its results are printed."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Any
+
+from kedro.framework.hooks import hook_impl
+from pydantic import BaseModel
+
+from seizure_pipeline import tracking
+
+if TYPE_CHECKING:
+    from kedro.framework.context import KedroContext
+    from kedro.io import DataCatalog
+    from kedro.pipeline import Pipeline
+
+    from seizure_pipeline.mlflow_run import MlflowRun
+
+log = logging.getLogger(__name__)
+ROOMS = frozenset(
+    {"corpus", "montage", "windowing", "model", "training", "inference", "post_processing", "evaluation", "synthetic"}
+)
+PATHS = frozenset({"corpus_root", "own_recordings", "data_root"})
+
+
+class UnknownParameter(ValueError):
+    """A top-level parameter that no room reads."""
+
+
+class ParameterKeys:
+    """Stops a run whose parameters hold a key that nothing reads; keys within a room are checked by its settings."""
+
+    @hook_impl
+    def after_context_created(self, context: KedroContext) -> None:
+        """Raise UnknownParameter for a top-level key that is neither a room nor a path."""
+        unknown = sorted(set(context.config_loader["parameters"]) - ROOMS - PATHS)
+        if unknown:
+            raise UnknownParameter(f"parameters {unknown} are read by nothing; known are {sorted(ROOMS | PATHS)}")
+
+
+def flatten(value: Any, prefix: str) -> Iterator[tuple[str, Any]]:
+    """(dotted name, plain value) of every leaf of nested settings."""
+    if isinstance(value, BaseModel):
+        value = value.model_dump(mode="json")
+    if isinstance(value, dict) and value:
+        for key, inner in value.items():
+            yield from flatten(inner, f"{prefix}.{key}" if prefix else str(key))
+    else:
+        yield prefix, value
+
+
+class MlflowTracking:
+    """One MLflow run per `kedro run`: parameters, live metrics, pictures, the checkpoint and the registered model."""
+
+    def __init__(self) -> None:
+        self._settings: dict[str, Any] = {}
+        self._run: MlflowRun | None = None
+        self._catalog: DataCatalog | None = None
+
+    @hook_impl
+    def after_context_created(self, context: KedroContext) -> None:
+        """Remember where MLflow's store is."""
+        self._settings = dict(context.config_loader["mlflow"])
+
+    @hook_impl
+    def before_pipeline_run(self, run_params: dict[str, Any], pipeline: Pipeline, catalog: DataCatalog) -> None:
+        """Open the run and listen to the nodes."""
+        if not self._settings["enabled"]:
+            return
+        from seizure_pipeline.mlflow_run import MlflowRun
+
+        self._catalog = catalog
+        parameters = dict(
+            leaf
+            for name in sorted(pipeline.inputs())
+            if name.startswith("params:")
+            for leaf in flatten(catalog.load(name), name.removeprefix("params:"))
+        )
+        self._run = MlflowRun(self._settings, run_params, parameters)
+        tracking.forget()
+        tracking.listen(self._run.log_epoch)
+
+    @hook_impl
+    def after_dataset_loaded(self, dataset_name: str, data: Any) -> None:
+        """Tag the run with what it reads, also where another run made it."""
+        if self._run is not None and dataset_name in ("recordings", "window_index"):
+            self._run.tag_data(dataset_name, data)
+
+    @hook_impl
+    def after_dataset_saved(self, dataset_name: str, data: Any) -> None:
+        """Log what a node saved, if MLflow is the place for it."""
+        if self._run is not None and self._catalog is not None:
+            self._run.log_saved(dataset_name, data, self._catalog)
+
+    @hook_impl
+    def after_pipeline_run(self) -> None:
+        """Close the run as FINISHED."""
+        self._close("FINISHED")
+
+    @hook_impl
+    def on_pipeline_error(self, error: Exception) -> None:
+        """Close the run as FAILED, with the error's first line."""
+        if self._run is not None:
+            self._run.tag("error", f"{type(error).__name__}: {error}")
+        self._close("FAILED")
+
+    def _close(self, status: str) -> None:
+        if self._run is not None:
+            self._run.close(status)
+            self._run = None
+        tracking.forget()
+
+
+class RunSummary:
+    """Prints what a run came to: the table of results with its baselines, refusals, and what to open next."""
+
+    @hook_impl
+    def after_pipeline_run(self, pipeline: Pipeline, catalog: DataCatalog) -> None:
+        """Print the results that this run made."""
+        from seizure_pipeline.summary import print_detections, print_refusals, print_results
+
+        made = pipeline.all_outputs()
+        for index in ("recordings", "window_index"):
+            if index in made:
+                refused = catalog.load(index)
+        if "recordings" in made or "window_index" in made:
+            print_refusals(refused)
+        if "comparison" in made:
+            print_results(catalog.load("metrics"), catalog.load("comparison"))
+        if "detection_table" in made:
+            print_detections(catalog.load("detection_table"))

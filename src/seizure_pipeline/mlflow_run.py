@@ -1,0 +1,194 @@
+"""One MLflow run, written through the client alone, so that its end is what really happened."""
+
+from __future__ import annotations
+
+import atexit
+import logging
+import os
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+import warnings
+from collections.abc import Mapping
+from pathlib import Path
+from types import FrameType
+from typing import Any
+
+import mlflow
+import pandas as pd
+from kedro.io import DataCatalog
+from matplotlib.figure import Figure
+from mlflow.entities import Metric, Param
+from mlflow.exceptions import MlflowException
+
+from seizure_pipeline.configuration import fingerprint
+
+log = logging.getLogger(__name__)
+LONGEST_PARAMETER = 500
+SERVED_MODEL = Path(__file__).with_name("served_model.py")
+UI_KIND = {"mlflow.experimentKind": "custom_model_development"}
+REQUIREMENTS = ["seizure-pipeline"]
+
+
+class MlflowRun:
+    """An open run; `close` ends it, and a process that dies before ends it as KILLED."""
+
+    def __init__(self, settings: Mapping[str, Any], run_params: Mapping[str, Any], parameters: Mapping[str, Any]) -> None:
+        logging.getLogger("alembic").setLevel(logging.WARNING)
+        logging.getLogger("mlflow").setLevel(logging.WARNING)
+        mlflow.set_tracking_uri(settings["tracking_uri"])
+        self._client = mlflow.MlflowClient()
+        self._model_name: str = settings["registered_model"]
+        experiment = _experiment(self._client, settings["experiment"])
+        _close_dead_runs(self._client, experiment)
+        name = "+".join(run_params["pipeline_names"] or ["default"])
+        run = self._client.create_run(experiment, run_name=f"{name} {run_params['run_id'][5:16]}", tags=_tags(run_params))
+        self._id = run.info.run_id
+        self._open = True
+        short = [Param(key, str(value)[:LONGEST_PARAMETER]) for key, value in parameters.items()]
+        self._client.log_batch(self._id, params=short)
+        atexit.register(self.close, "KILLED")
+        signal.signal(signal.SIGTERM, _leave)
+
+    def log_epoch(self, metrics: Mapping[str, float], epoch: int) -> None:
+        """Log an epoch's numbers at once, so that curves grow while a node runs."""
+        now_ms = int(time.time() * 1000)
+        points = [Metric(f"epoch/{name}", value, now_ms, epoch) for name, value in metrics.items() if name != "epoch"]
+        self._client.log_batch(self._id, metrics=points)
+
+    def tag(self, name: str, value: str) -> None:
+        """Set a tag."""
+        self._client.set_tag(self._id, name, value)
+
+    def tag_data(self, name: str, table: pd.DataFrame) -> None:
+        """Tag the run with the fingerprint of the corpus (table of recordings) or of the cache (its index)."""
+        if name == "recordings":
+            columns = ["recording_id", "split", "status", "size_bytes", "header_sha256", "seizures"]
+            self.tag("corpus_fingerprint", fingerprint({"rows": table[columns].to_numpy().tolist()}))
+        else:
+            columns = ["recording_id", "split", "status", "fingerprint"]
+            self.tag("cache_fingerprint", fingerprint({"rows": table[columns].to_numpy().tolist()}))
+
+    def log_saved(self, name: str, data: Any, catalog: DataCatalog) -> None:
+        """Log a dataset that a node saved: metrics, pictures, the checkpoint, the model."""
+        if name in ("recordings", "window_index"):
+            self.tag_data(name, data)
+        elif name == "metrics":
+            self._log_metrics(data)
+        elif name == "comparison":
+            self._client.log_text(self._id, data.to_csv(index=False), "comparison.csv")
+        elif name == "checkpoint":
+            self._client.log_artifacts(self._id, str(catalog.load("models") / data["folder"]), "checkpoint")
+        elif name == "operating_point":
+            self._register(catalog.load("models") / catalog.load("checkpoint")["folder"], data)
+        else:
+            self._log_pictures(name, data)
+
+    def close(self, status: str) -> None:
+        """End the run with `status`; later calls do nothing."""
+        if self._open:
+            self._open = False
+            self._client.set_terminated(self._id, status)
+            atexit.unregister(self.close)
+
+    def _log_metrics(self, metrics: Mapping[str, Any]) -> None:
+        now_ms = int(time.time() * 1000)
+        numbers = [Metric(k, float(v), now_ms, 0) for k, v in metrics.items() if isinstance(v, int | float)]
+        self._client.log_batch(self._id, metrics=numbers)
+        self._client.log_dict(self._id, dict(metrics), "metrics.json")
+
+    def _log_pictures(self, name: str, data: Any) -> None:
+        if isinstance(data, Figure):
+            self._client.log_figure(self._id, data, f"pictures/{name}.png")
+        elif isinstance(data, dict):
+            for file, figure in data.items():
+                if isinstance(figure, Figure):
+                    self._client.log_figure(self._id, figure, f"pictures/{name}/{file}")
+
+    def _register(self, checkpoint: Path, operating_point: Mapping[str, Any]) -> None:
+        weights = f"{operating_point['weights_sha256']} {operating_point['threshold']:.6f}"
+        versions = self._client.search_model_versions(f"name='{self._model_name}'")
+        if any(version.tags.get("weights_and_threshold") == weights for version in versions):
+            log.info("registered model %s: these weights and this threshold are there already", self._model_name)
+            return
+        with tempfile.TemporaryDirectory() as folder:
+            save_model(Path(folder) / "model", checkpoint, dict(operating_point))
+            self._client.log_artifacts(self._id, str(Path(folder) / "model"), "model")
+        version = self._new_version()
+        self._client.set_model_version_tag(self._model_name, version, "weights_and_threshold", weights)
+        log.info("registered model %s, version %s", self._model_name, version)
+
+    def _new_version(self) -> str:
+        try:
+            self._client.create_registered_model(self._model_name)
+        except MlflowException as error:
+            if error.error_code != "RESOURCE_ALREADY_EXISTS":
+                raise
+        root = self._client.get_run(self._id).info.artifact_uri
+        version = self._client.create_model_version(self._model_name, f"{root}/model", self._id)
+        return str(version.version)
+
+
+def save_model(target: Path, checkpoint: Path, operating_point: dict[str, Any]) -> None:
+    """Write an MLflow model that takes EDF paths and returns detections; weights stay safetensors, nothing is pickled."""
+    point = target.parent / "operating_point.json"
+    point.write_text(pd.Series(operating_point).to_json())
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # hints about type hints and input examples; the signature is explicit
+        mlflow.pyfunc.save_model(
+            path=target,
+            python_model=str(SERVED_MODEL),
+            artifacts={"checkpoint": str(checkpoint), "operating_point": str(point)},
+            pip_requirements=REQUIREMENTS,
+            signature=_signature(),
+        )
+
+
+def _signature() -> Any:
+    from mlflow.models import ModelSignature
+    from mlflow.types import ColSpec, Schema
+
+    outputs = [ColSpec("string", "path"), *(ColSpec("double", name) for name in ("onset_s", "offset_s", "confidence"))]
+    return ModelSignature(Schema([ColSpec("string", "path")]), Schema(outputs))
+
+
+def _experiment(client: mlflow.MlflowClient, name: str) -> str:
+    found = client.get_experiment_by_name(name)
+    if found is not None:
+        return str(found.experiment_id)
+    return str(client.create_experiment(name, tags=UI_KIND))
+
+
+def _tags(run_params: Mapping[str, Any]) -> dict[str, str]:
+    chosen = {key: run_params[key] for key in ("run_id", "env", "pipeline_names", "node_names") if run_params.get(key)}
+    tags = {f"kedro.{key}": str(value) for key, value in chosen.items()}
+    return {**tags, "git_commit": _git_commit(), "process": f"{socket.gethostname()}:{os.getpid()}"}
+
+
+def _git_commit() -> str:
+    described = subprocess.run(
+        ["git", "describe", "--always", "--abbrev=40", "--dirty", "--exclude=*"],
+        cwd=Path(__file__).parent,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    return described.stdout.strip() or "unknown"
+
+
+def _close_dead_runs(client: mlflow.MlflowClient, experiment: str) -> None:
+    """End runs of this machine whose process is gone without a word (SIGKILL, power) as KILLED."""
+    for run in client.search_runs([experiment], "attributes.status = 'RUNNING'"):
+        host, _, process = run.data.tags.get("process", "").partition(":")
+        if host == socket.gethostname() and not Path(f"/proc/{process}").exists() and Path("/proc").exists():
+            client.set_terminated(run.info.run_id, "KILLED")
+
+
+def _leave(number: int, frame: FrameType | None) -> None:
+    sys.exit(128 + number)
+
+
+__all__ = ["MlflowRun", "save_model"]

@@ -1,0 +1,161 @@
+"""The learned graph of electrodes: similarities of pairs to edges, edges to positions, and propagation along edges.
+
+Every graph operation is a batched matrix product over (B, R, C, C); R graphs per window, M tokens share one graph.
+"""
+
+from __future__ import annotations
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from seizure_pipeline.model.bimamba import BidirectionalMamba
+from seizure_pipeline.model.settings import ModelSettings
+
+SIMILARITY_EPSILON = 1e-6  # defines the similarity of a zero vector with anything as 0
+
+
+def pair_similarity(features_BCDR: Tensor) -> Tensor:
+    """Cosine of the features of each pair of electrodes i < j, shape (B, E, R), in float32."""
+    features_BRCD = features_BCDR.permute(0, 3, 1, 2).float()
+    unit_BRCD = features_BRCD * torch.rsqrt(features_BRCD.square().sum(-1, keepdim=True) + SIMILARITY_EPSILON)
+    electrodes = unit_BRCD.shape[2]
+    first_E, second_E = torch.triu_indices(electrodes, electrodes, 1, device=unit_BRCD.device)
+    similarity_BRE = (unit_BRCD @ unit_BRCD.mT).flatten(-2)[..., first_E * electrodes + second_E]
+    return similarity_BRE.transpose(1, 2)
+
+
+def pair_matrix(weights_BRE: Tensor, electrodes: int) -> Tensor:
+    """Symmetric (B, R, C, C) with zero diagonal from one weight per pair i < j."""
+    pairs = weights_BRE.shape[-1]
+    place_CC = torch.full((electrodes, electrodes), pairs, device=weights_BRE.device)
+    first_E, second_E = torch.triu_indices(electrodes, electrodes, 1, device=weights_BRE.device)
+    place_CC[first_E, second_E] = place_CC[second_E, first_E] = torch.arange(pairs, device=weights_BRE.device)
+    return F.pad(weights_BRE, (0, 1))[..., place_CC]
+
+
+def keep_strongest(weights_CC: Tensor, neighbours: int) -> Tensor:
+    """Symmetric (..., C, C) with only those edges that are among the `neighbours` strongest at either end.
+
+    An edge must be stronger than the strongest one left out of its row: edges tied across that border all go. So the
+    choice does not depend on the order of the electrodes, no row chooses more than `neighbours`, and equal weights
+    give no edge at all instead of making hubs of the electrodes that a sort happens to put first.
+    """
+    with torch.no_grad():
+        border_C1 = weights_CC.topk(neighbours + 1, -1).values[..., -1:]
+        chosen_CC = weights_CC > border_C1
+        kept_CC = chosen_CC | chosen_CC.mT
+    return weights_CC * kept_CC
+
+
+def normalised(weights_CC: Tensor) -> Tensor:
+    """D^-1/2 (A + I) D^-1/2: every electrode keeps itself with weight 1, so that no degree is zero."""
+    looped_CC = weights_CC + torch.eye(weights_CC.shape[-1], device=weights_CC.device, dtype=weights_CC.dtype)
+    scale_C = torch.rsqrt(looped_CC.sum(-1))
+    return scale_C[..., :, None] * looped_CC * scale_C[..., None, :]
+
+
+def spectral_positions(eigenvalues_C: Tensor, eigenvectors_CC: Tensor, positions: int) -> Tensor:
+    """Diagonal of f_j(Laplacian) for `positions` Gaussian bands f_j over [0, 2], shape (..., C, positions).
+
+    The share of each band in each electrode: sum over k of f_j(lambda_k) U_ik^2. It holds what the eigenvectors say
+    about an electrode's place, yet depends neither on their signs nor on the basis chosen within a repeated
+    eigenvalue, and follows a permutation of the electrodes.
+    """
+    centres_D = torch.linspace(0, 2, positions, device=eigenvalues_C.device, dtype=eigenvalues_C.dtype)
+    width = 2 / (positions - 1)
+    bands_CD = torch.exp(-0.5 * ((eigenvalues_C[..., :, None] - centres_D) / width).square())
+    return eigenvectors_CC.square() @ bands_CD
+
+
+@torch.no_grad()
+def laplacian_positions(adjacency_CC: Tensor, positions: int) -> Tensor:
+    """Positions (..., C, positions) from I - `adjacency_CC` (normalised, float32 or more); never differentiated.
+
+    The derivative of an eigendecomposition divides by gaps between eigenvalues, which close whenever weights tie.
+    """
+    identity_CC = torch.eye(adjacency_CC.shape[-1], device=adjacency_CC.device, dtype=adjacency_CC.dtype)
+    eigenvalues_C, eigenvectors_CC = torch.linalg.eigh(identity_CC - adjacency_CC)
+    return spectral_positions(eigenvalues_C, eigenvectors_CC, positions)
+
+
+def diffusion(adjacency_CC: Tensor, alpha: float, hops: int) -> Tensor:
+    """alpha I + (1 - alpha) / hops * (P + ... + P^hops): simple spectral graph convolution (Zhu & Koniusz 2021)."""
+    power_CC = total_CC = adjacency_CC
+    for _ in range(hops - 1):
+        power_CC = power_CC @ adjacency_CC
+        total_CC = total_CC + power_CC
+    identity_CC = torch.eye(adjacency_CC.shape[-1], device=adjacency_CC.device, dtype=adjacency_CC.dtype)
+    return alpha * identity_CC + (1 - alpha) / hops * total_CC
+
+
+class PairStream(nn.Module):
+    """Electrode features to the weight of every edge: similarity, lifted, scanned along time, softplus."""
+
+    def __init__(self, settings: ModelSettings) -> None:
+        super().__init__()
+        self.every, self.electrodes, self.neighbours = settings.pair_every, settings.electrodes, settings.graph_neighbours
+        self.lift = nn.Linear(1, settings.pair_stream.features)
+        self.norm = nn.LayerNorm(settings.pair_stream.features)
+        self.scan = BidirectionalMamba(settings.pair_stream)
+        self.weight = nn.Linear(settings.pair_stream.features, 1)
+
+    def forward(self, features_BCDL: Tensor) -> Tensor:
+        """Normalised adjacency (B, R, C, C) in float32, one per `pair_every` tokens (the last may cover fewer)."""
+        pooled_BCDR = F.avg_pool1d(features_BCDL.flatten(0, 1), self.every, ceil_mode=True).unflatten(0, features_BCDL.shape[:2])
+        similarity_BER = pair_similarity(pooled_BCDR)
+        scanned_SRD = self.scan(self.norm(self.lift(similarity_BER.flatten(0, 1).unsqueeze(-1))))
+        with torch.autocast(scanned_SRD.device.type, enabled=False):  # bfloat16 would tie most weights of a row
+            weights_SR = F.softplus(self.weight(scanned_SRD.float())).squeeze(-1)
+            weights_BRE = weights_SR.unflatten(0, similarity_BER.shape[:2]).transpose(1, 2)
+            return normalised(keep_strongest(pair_matrix(weights_BRE, self.electrodes), self.neighbours))
+
+
+class GraphLayer(nn.Module):
+    """Features mixed along the edges: linear, propagation, norm, SiLU and dropout beside a residual path."""
+
+    def __init__(self, features: int, dropout: float) -> None:
+        super().__init__()
+        self.linear = nn.Linear(features, features, bias=False)
+        self.norm = nn.LayerNorm(features)
+        self.dropout = dropout
+
+    def forward(self, x_BRCMD: Tensor, diffusion_BRCC: Tensor, extra_BRC1D: Tensor | float = 0.0) -> Tensor:
+        """(B, R, C, M, D) to the same; `extra_BRC1D` is added before the propagation.
+
+        Dropout takes a feature of an electrode away for the whole window, as in the encoder.
+        """
+        x_BRCF = (self.linear(x_BRCMD) + extra_BRC1D).flatten(-2)
+        mixed_BRCMD = self.norm((diffusion_BRCC.to(x_BRCF.dtype) @ x_BRCF).unflatten(-1, x_BRCMD.shape[-2:]))
+        windows, _, electrodes, _, features = x_BRCMD.shape
+        kept = F.dropout(mixed_BRCMD.new_ones(windows, 1, electrodes, 1, features), self.dropout, self.training)
+        return x_BRCMD + F.silu(mixed_BRCMD) * kept
+
+
+class ElectrodeGraph(nn.Module):
+    """Electrode tokens and their positions in the learned graph, mixed along its edges."""
+
+    def __init__(self, settings: ModelSettings) -> None:
+        super().__init__()
+        features = settings.electrode_stream.features
+        self.alpha, self.hops, self.positions = settings.graph_alpha, settings.graph_hops, settings.positions
+        self.every = settings.pair_every
+        self.graphs_per_position = settings.positions_every // settings.pair_every
+        self.position = nn.Linear(self.positions, features, bias=False)
+        self.layers = nn.ModuleList(GraphLayer(features, settings.graph_dropout) for _ in range(settings.graph_layers))
+
+    def forward(self, tokens_BCLD: Tensor, adjacency_BRCC: Tensor) -> Tensor:
+        """(B, C, L, D) and the normalised adjacency to (B, L, C, D)."""
+        length = tokens_BCLD.shape[2]
+        padded_BCLD = F.pad(tokens_BCLD, (0, 0, 0, -length % self.every))
+        x_BRCMD = padded_BCLD.unflatten(2, (-1, self.every)).transpose(1, 2)
+        with torch.autocast(tokens_BCLD.device.type, enabled=False):
+            diffusion_BRCC = diffusion(adjacency_BRCC, self.alpha, self.hops)
+            positions_BRCD = laplacian_positions(adjacency_BRCC[:, :: self.graphs_per_position], self.positions)
+        extra_BRCD = self.position(positions_BRCD).repeat_interleave(self.graphs_per_position, 1)
+        # [features, positions] W = features W_1 + positions W_2, without a copy of the positions for each token
+        extra: Tensor | float = extra_BRCD[:, : x_BRCMD.shape[1], :, None]
+        for layer in self.layers:
+            x_BRCMD = layer(x_BRCMD, diffusion_BRCC, extra)
+            extra = 0.0
+        return x_BRCMD.transpose(2, 3).flatten(1, 2)[:, :length]

@@ -1,0 +1,28 @@
+"""Nodes of detection."""
+
+from __future__ import annotations
+
+import logging
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from seizure_pipeline.corpora import Folder
+from seizure_pipeline.detection import find_in_folder, load_chain
+from seizure_pipeline.inference.settings import InferenceSettings
+
+log = logging.getLogger(__name__)
+
+
+def detect_seizures(
+    own_recordings: Folder,
+    checkpoint: dict[str, Any],
+    models: Path,
+    operating_point: dict[str, Any],
+    inference: InferenceSettings,
+    detections: Path,
+) -> pd.DataFrame:
+    """A file or a folder of EDF files -> csv_bi, events TSV and a picture each, and a table of what was found."""
+    chain = load_chain(models / checkpoint["folder"], operating_point, inference)
+    return pd.DataFrame(find_in_folder(chain, own_recordings, detections))

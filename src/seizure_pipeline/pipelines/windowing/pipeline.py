@@ -1,0 +1,13 @@
+"""Recordings -> cache of standardised signals and its index."""
+
+from __future__ import annotations
+
+from kedro.pipeline import Node, Pipeline
+
+from seizure_pipeline.pipelines.windowing.nodes import cache_recordings
+
+
+def create_pipeline() -> Pipeline:
+    """Build the windowing pipeline."""
+    inputs = ["corpus", "recordings", "params:windowing", "params:montage", "window_cache"]
+    return Pipeline([Node(cache_recordings, inputs, "window_index", name="cache_recordings")])

@@ -1,0 +1,63 @@
+"""Progress of long work: a bar on a terminal, a heartbeat line with rate and time left in a log."""
+
+from __future__ import annotations
+
+import logging
+import sys
+import time
+from collections.abc import Iterable, Iterator
+from types import TracebackType
+from typing import TypeVar
+
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+log = logging.getLogger(__name__)
+Item = TypeVar("Item")
+HEARTBEAT_S = 10.0
+
+
+class ProgressMeter:
+    """Counts `total` pieces of work called `unit`; use as a context manager and call `advance`."""
+
+    def __init__(self, title: str, total: int, unit: str) -> None:
+        self._title, self._total, self._unit = title, total, unit
+        self._done = 0
+        self._bar: Progress | None = None
+        self._started_s = self._spoke_s = time.monotonic()
+
+    def __enter__(self) -> ProgressMeter:
+        if sys.stderr.isatty():
+            columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+            self._bar = Progress(*columns, TextColumn("{task.fields[note]}"), transient=True)
+            self._task = self._bar.add_task(self._title, total=self._total, note="")
+            self._bar.start()
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        if self._bar is not None:
+            self._bar.stop()
+        if kind is None:
+            log.info("%s: %d %s in %.1f s", self._title, self._done, self._unit, time.monotonic() - self._started_s)
+
+    def advance(self, count: int = 1, note: str = "") -> None:
+        """Count `count` more pieces as done; `note` stands beside the bar (a loss, a file name)."""
+        self._done += count
+        if self._bar is not None:
+            self._bar.update(self._task, advance=count, note=note)
+        elif time.monotonic() - self._spoke_s >= HEARTBEAT_S:
+            self._spoke_s = time.monotonic()
+            log.info("%s", self._heartbeat(note))
+
+    def _heartbeat(self, note: str) -> str:
+        rate = self._done / max(time.monotonic() - self._started_s, 1e-9)
+        left_s = (self._total - self._done) / rate if rate > 0 else float("inf")
+        line = f"{self._title}: {self._done} of {self._total} {self._unit}, {rate:.2f}/s, {left_s:.0f} s left"
+        return f"{line}, {note}" if note else line
+
+
+def follow(items: Iterable[Item], title: str, total: int, unit: str) -> Iterator[Item]:
+    """Yield `items` and show how far they are."""
+    with ProgressMeter(title, total, unit) as meter:
+        for item in items:
+            yield item
+            meter.advance()

@@ -1,0 +1,7 @@
+"""EDF and BDF recordings: a checked header, the stretches of time that hold data, and samples in microvolts."""
+
+from seizure_pipeline.recordings.header import RecordingError, Signal
+from seizure_pipeline.recordings.recording import Recording, open_recording
+from seizure_pipeline.recordings.timeline import Stretch
+
+__all__ = ["Recording", "RecordingError", "Signal", "Stretch", "open_recording"]

@@ -1,0 +1,13 @@
+"""Kedro's settings of this project."""
+
+from __future__ import annotations
+
+from seizure_pipeline.hooks import MlflowTracking, ParameterKeys, RunSummary
+
+HOOKS = (ParameterKeys(), MlflowTracking(), RunSummary())
+CONFIG_LOADER_ARGS = {
+    "base_env": "base",
+    "default_run_env": "local",
+    "config_patterns": {"runner": ["runner*"], "mlflow": ["mlflow*"]},
+    "merge_strategy": {"parameters": "soft", "runner": "soft", "mlflow": "soft"},
+}

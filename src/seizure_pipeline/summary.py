@@ -1,0 +1,73 @@
+"""What a run prints at its end, on standard output."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pandas as pd
+from rich.console import Console
+from rich.table import Table
+
+NEXT = (
+    ("compare runs", "make mlflow    (or: mlflow ui --backend-store-uri sqlite:///mlflow.db --workers 1)"),
+    ("browse the pipelines", "make viz       (or: kedro viz run)"),
+    ("pictures", "data/08_reporting/"),
+)
+
+
+def print_results(metrics: dict[str, Any], comparison: pd.DataFrame) -> None:
+    """Print the model beside its baselines, with the counts behind the figures."""
+    console = Console(width=120)
+    console.print(
+        f"\nSplit {metrics['split']}: {metrics['seizures']} seizures in {metrics['hours']:.2f} h, "
+        f"{metrics['recordings']} recordings of {metrics['patients']} patients; run {metrics['run']}"
+    )
+    table = Table(title="Sensitivity within a budget of false alarms per 24 h (any overlap, first crossing)")
+    for column in comparison.columns:
+        table.add_column(_heading(column), justify="left" if column == "detector" else "right")
+    for record in comparison.to_dict(orient="records"):
+        cells = [_cell(str(column), value) for column, value in record.items()]
+        table.add_row(*cells, style="bold" if record["detector"] == "model" else "")
+    console.print(table)
+    counts = "; ".join(
+        f"{budget} per 24 h: {metrics[f'found_seizures_at_{budget}fa']} found, "
+        f"{metrics[f'false_alarms_at_{budget}fa']} false alarms"
+        for budget in ("10", "5", "2.5", "1")
+    )
+    console.print(f"Model at {counts}")
+    console.print(
+        f"Optimistic rule at 10 per 24 h: {metrics['optimistic_sensitivity_at_10fa']:.3f}; "
+        f"AUROC pooled at {metrics['label_rate_hz']:g} Hz; {100 * metrics['seizure_time_share']:.1f} % of the time is ictal"
+    )
+    for purpose, command in NEXT:
+        console.print(f"{purpose:<22}{command}", highlight=False)
+
+
+def print_refusals(index: pd.DataFrame) -> None:
+    """Print every refused recording with its reason, or that there is none."""
+    console = Console(width=120)
+    refused = index[index["status"] == "refused"]
+    console.print(f"\n{len(index) - len(refused)} recordings accepted, {len(refused)} refused", highlight=False)
+    for _, row in refused.iterrows():
+        console.print(f"  refused ({row['split']}): {row['reason']}", highlight=False, soft_wrap=True)
+
+
+def print_detections(table: pd.DataFrame) -> None:
+    """Print what was found in each file."""
+    console = Console(width=120)
+    shown = Table(title="Detections")
+    for column in table.columns:
+        shown.add_column(column)
+    for record in table.to_dict(orient="records"):
+        shown.add_row(*(f"{value:.1f}" if isinstance(value, float) else str(value) for value in record.values()))
+    console.print(shown)
+
+
+def _heading(column: str) -> str:
+    return column.removeprefix("sensitivity_at_").removesuffix("fa") + (" FA" if column.endswith("fa") else "")
+
+
+def _cell(column: str, value: Any) -> str:
+    if column == "detector":
+        return str(value)
+    return "-" if value is None or pd.isna(value) else f"{value:.3f}"

@@ -1,0 +1,166 @@
+"""The training loop: fetch, forward, loss, backward, step, report; validation and checkpoints are calls."""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import nn
+
+from seizure_pipeline.model.checkpoint import save_checkpoint
+from seizure_pipeline.model.detector import Detector, parameter_groups
+from seizure_pipeline.progress import ProgressMeter
+from seizure_pipeline.scoring.names import AUROC, sensitivity_name
+from seizure_pipeline.training.batches import Batch, WindowSet, batches, draw_epoch
+from seizure_pipeline.training.loss import token_loss
+from seizure_pipeline.training.schedule import learning_rate
+from seizure_pipeline.training.settings import TrainingSettings
+from seizure_pipeline.training.state import Progress, load_state, save_state
+
+log = logging.getLogger(__name__)
+EARLY_STOPPING = sensitivity_name(10.0)
+Report = Callable[[Mapping[str, float | None], int], None]
+Validate = Callable[[Detector], Mapping[str, float | None]]
+
+
+class TrainingDiverged(RuntimeError):
+    """The loss or a gradient is no longer a number; weights are those before the step that would have broken them."""
+
+
+@dataclass
+class Run:
+    """What a training run works on; `folder` holds its state and its checkpoints `last` and `best`."""
+
+    model: Detector
+    optimizer: torch.optim.AdamW
+    windows: WindowSet
+    settings: TrainingSettings
+    folder: Path
+    name: str
+    facts: dict[str, Any]
+
+    @property
+    def state_path(self) -> Path:
+        """The file that a killed run continues from."""
+        return self.folder / "state.safetensors"
+
+
+def fit(
+    model: Detector,
+    windows: WindowSet,
+    validate: Validate,
+    settings: TrainingSettings,
+    folder: Path,
+    name: str,
+    facts: dict[str, Any],
+    report: Report,
+) -> Progress:
+    """Train `model` on `windows` until early stopping or the last epoch; continues run `name` where it was killed.
+
+    `facts` go into the checkpoints' config. Raises TrainingDiverged before an update that is not finite."""
+    optimizer = torch.optim.AdamW(
+        parameter_groups(model, settings.optimizer.weight_decay), lr=settings.optimizer.learning_rate
+    )
+    run = Run(model, optimizer, windows, settings, folder, name, facts)
+    folder.mkdir(parents=True, exist_ok=True)
+    progress = load_state(run.state_path, model, optimizer, name) or Progress()
+    _say_where(run, progress)
+    for record in progress.history:
+        report(record, int(record["epoch"] or 0))
+    while not progress.finished:
+        _train_epoch(run, progress)
+        _close_epoch(run, progress, validate(model), report)
+    return progress
+
+
+def _say_where(run: Run, progress: Progress) -> None:
+    if progress.finished:
+        log.info("run %s is finished and unchanged: its %d epochs are kept", run.name, progress.epoch)
+    elif progress.step:
+        log.info("run %s continues at epoch %d, step %d", run.name, progress.epoch + 1, progress.step_in_epoch)
+
+
+def _train_epoch(run: Run, progress: Progress) -> None:
+    settings = run.settings
+    order = draw_epoch(run.windows.kinds, settings.sampling, settings.seed, progress.epoch)
+    steps = -(-order.size // settings.batch_size)
+    run.model.train()
+    with ProgressMeter(f"epoch {progress.epoch + 1} of {settings.epochs}", steps, "steps") as meter:
+        meter.advance(progress.step_in_epoch)
+        for _, batch in batches(run.windows, order, settings.batch_size, progress.step_in_epoch):
+            began_s = time.monotonic()
+            rate = _rate(settings, progress.step, steps)
+            loss, norm = _step(run, batch, rate, progress.step)
+            _count(progress, batch, loss, norm, time.monotonic() - began_s)
+            if progress.step_in_epoch % settings.checkpoint_steps == 0 and progress.step_in_epoch < steps:
+                save_state(run.state_path, run.model, run.optimizer, progress, run.name)
+            meter.advance(note=f"loss {progress.loss_sum / progress.windows:.4f}")
+
+
+def _rate(settings: TrainingSettings, step: int, steps: int) -> float:
+    return learning_rate(
+        step, settings.epochs * steps, settings.optimizer.learning_rate, settings.optimizer.warmup_fraction
+    )
+
+
+def _step(run: Run, batch: Batch, rate: float, step: int) -> tuple[float, float]:
+    device = run.settings.device
+    for group in run.optimizer.param_groups:
+        group["lr"] = rate
+    run.optimizer.zero_grad(set_to_none=True)
+    logits_BL = run.model(batch.window_BCT.to(device))
+    loss = token_loss(logits_BL, batch.ictal_BL.to(device), batch.valid_BL.to(device), run.settings.loss)
+    if not torch.isfinite(loss):
+        raise TrainingDiverged(f"loss is {loss.item()} at step {step}, recordings {sorted(set(batch.recording_ids))}")
+    loss.backward()  # type: ignore[no-untyped-call]
+    norm = nn.utils.clip_grad_norm_(run.model.parameters(), run.settings.optimizer.gradient_norm)
+    if not torch.isfinite(norm):
+        raise TrainingDiverged(f"gradient norm is {norm.item()} at step {step}, recordings {batch.recording_ids}")
+    run.optimizer.step()
+    return loss.item(), norm.item()
+
+
+def _count(progress: Progress, batch: Batch, loss: float, norm: float, took_s: float) -> None:
+    size = batch.window_BCT.shape[0]
+    progress.step += 1
+    progress.step_in_epoch += 1
+    progress.windows += size
+    progress.loss_sum += loss * size
+    progress.gradient_norm_sum += norm * size
+    progress.training_s += took_s
+
+
+def _close_epoch(run: Run, progress: Progress, validation: Mapping[str, float | None], report: Report) -> None:
+    progress.epoch += 1
+    record = {"epoch": progress.epoch, **_epoch_metrics(run, progress), **validation}
+    progress.history.append(record)
+    score = (_number(validation[EARLY_STOPPING]), _number(validation[AUROC]))
+    save_checkpoint(run.folder / "last", run.model, {**run.facts, "epoch": progress.epoch, "score": list(score)})
+    if score > progress.best_score:
+        progress.best_score, progress.best_epoch = score, progress.epoch
+        save_checkpoint(run.folder / "best", run.model, {**run.facts, "epoch": progress.epoch, "score": list(score)})
+    waited = progress.epoch - progress.best_epoch
+    progress.finished = progress.epoch >= run.settings.epochs or waited >= run.settings.patience_epochs
+    progress.step_in_epoch = progress.windows = 0
+    progress.loss_sum = progress.gradient_norm_sum = progress.training_s = 0.0
+    save_state(run.state_path, run.model, run.optimizer, progress, run.name)
+    report(record, progress.epoch)
+    log.info("epoch %d: %s", progress.epoch, ", ".join(f"{k} {v:.4g}" for k, v in record.items() if v is not None))
+
+
+def _epoch_metrics(run: Run, progress: Progress) -> dict[str, float]:
+    return {
+        "train_loss": progress.loss_sum / progress.windows,
+        "gradient_norm": progress.gradient_norm_sum / progress.windows,
+        "learning_rate": run.optimizer.param_groups[0]["lr"],
+        "windows_per_s": progress.windows / progress.training_s,
+    }
+
+
+def _number(value: float | None) -> float:
+    return -1.0 if value is None else float(value)

@@ -1,0 +1,135 @@
+"""One training run from a cache: who trains on what, under which name, and what is left behind."""
+
+from __future__ import annotations
+
+import json
+import logging
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from seizure_pipeline.cache import IndexRow, cache_fingerprint
+from seizure_pipeline.cache.index import accepted_of_split
+from seizure_pipeline.configuration import fingerprint
+from seizure_pipeline.inference.settings import InferenceSettings
+from seizure_pipeline.inference.traces import check_device
+from seizure_pipeline.model.detector import Detector, count_parameters
+from seizure_pipeline.model.settings import ModelSettings
+from seizure_pipeline.model.checkpoint import CONFIG_NAME
+from seizure_pipeline.montage import ELECTRODES, MontageSettings
+from seizure_pipeline.scoring import PostProcessingSettings
+from seizure_pipeline.signals import SignalSettings
+from seizure_pipeline.training.batches import WindowSet, draw_epoch
+from seizure_pipeline.training.loop import Report, fit
+from seizure_pipeline.training.settings import TrainingSettings
+from seizure_pipeline.training.validation import Validation
+from seizure_pipeline.windows import WindowSettings
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """Everything that decides what a training run yields, apart from the data."""
+
+    model: ModelSettings
+    training: TrainingSettings
+    windows: WindowSettings
+    signals: SignalSettings
+    montage: MontageSettings
+    post_processing: PostProcessingSettings
+
+
+@dataclass(frozen=True)
+class TrainedDetector:
+    """A finished run: `folder` holds the checkpoint of its best epoch; `history` has one record an epoch."""
+
+    run: str
+    folder: Path
+    weights_sha256: str
+    cache: str
+    epochs: int
+    best_epoch: int
+    history: list[dict[str, float | None]]
+
+
+def run_name(rows: list[IndexRow], recipe: Recipe) -> str:
+    """Fingerprint of a run: the recipe, but for device, threads and how often it is saved, and the data."""
+    facts = {key: value.model_dump(mode="json") for key, value in vars(recipe).items()}
+    for key in ("checkpoint_steps", "device", "threads"):
+        del facts["training"][key]
+    return fingerprint({**facts, "cache": cache_fingerprint(rows)})
+
+
+def train_detector(
+    cache: Path, rows: list[IndexRow], recipe: Recipe, models: Path, report: Report
+) -> TrainedDetector:
+    """Train on split train, select on dev; a run of the same name is continued, or kept if it is finished.
+
+    Raises CacheError for a split without recordings or seizures, RuntimeError for a device that is not there."""
+    settings = recipe.training
+    check_device(settings.device)
+    if settings.threads is not None:
+        torch.set_num_threads(settings.threads)
+    train, dev = accepted_of_split(rows, "train"), accepted_of_split(rows, "dev")
+    windows = WindowSet(cache, train, recipe.windows)
+    if settings.shuffled_labels:
+        windows.shuffle_labels(settings.seed)
+    model = _model(windows, recipe)
+    name = run_name(rows, recipe)
+    progress = fit(
+        model=model,
+        windows=windows,
+        validate=_validation(cache, dev, recipe),
+        settings=settings,
+        folder=models / name,
+        name=name,
+        facts=_facts(name, rows, recipe),
+        report=report,
+    )
+    best = models / name / "best"
+    sha256 = json.loads((best / CONFIG_NAME).read_text())["weights_sha256"]
+    return TrainedDetector(
+        name, best, sha256, cache_fingerprint(rows), progress.epoch, progress.best_epoch, progress.history
+    )
+
+
+def _model(windows: WindowSet, recipe: Recipe) -> Detector:
+    settings = recipe.training
+    order = draw_epoch(windows.kinds, settings.sampling, settings.seed, 0)
+    prior = windows.ictal_share(order)
+    torch.manual_seed(settings.seed)
+    model = Detector(recipe.model.model_copy(update={"prior": prior})).to(settings.device)
+    counts = count_parameters(model)
+    log.info("parameters: %s", ", ".join(f"{part} {count:,}" for part, count in counts.items()))
+    log.info("an epoch has %d windows, %.1f %% of their time ictal", order.size, 100 * prior)
+    return model
+
+
+def _validation(cache: Path, dev: list[IndexRow], recipe: Recipe) -> Validation:
+    settings = recipe.training
+    inference = InferenceSettings(
+        device=settings.device, batch_size=settings.batch_size, stride_s=settings.validation_stride_s
+    )
+    return Validation(cache, dev, recipe.windows, inference, recipe.post_processing)
+
+
+def _facts(name: str, rows: list[IndexRow], recipe: Recipe) -> dict[str, Any]:
+    return {
+        "run": name,
+        "cache": cache_fingerprint(rows),
+        "electrodes": list(ELECTRODES),
+        "windows": recipe.windows.model_dump(mode="json"),
+        "signals": recipe.signals.model_dump(mode="json"),
+        "montage": recipe.montage.model_dump(mode="json"),
+        "training": recipe.training.model_dump(mode="json"),
+    }
+
+
+def checkpoint_record(trained: TrainedDetector, models: Path) -> dict[str, Any]:
+    """What later nodes need to find and trust the checkpoint: its folder below `models`, its hash, its run."""
+    record = asdict(trained)
+    del record["history"]
+    return {**record, "folder": str(trained.folder.relative_to(models))}
