@@ -84,3 +84,9 @@ def test_no_feature_looks_across_a_gap():
 def test_a_flat_recording_scores_the_middle():
     for score_L in one_feature_traces(np.zeros((19, 2560), np.float32)).values():
         assert np.all(score_L == 0.5)
+
+
+@pytest.mark.parametrize("starts", [(2560,), (0, 2560), (0, 0), (0, 200, 100)])
+def test_stretches_that_do_not_divide_the_signal_are_refused(starts):
+    with pytest.raises(ValueError, match="ascend from 0 within 2560 samples"):
+        one_feature_traces(noise(10), starts)

@@ -223,9 +223,7 @@ def _csv_bi_duration_s(lines: list[str], path: str | Path) -> float:
     for line_number, line in enumerate(lines, start=1):
         if found := CSV_BI_DURATION.fullmatch(line.strip()):
             return float(_number(found.group(1), "duration", f"{path}, line {line_number}"))
-    raise AnnotationError.of(
-        str(path), "no duration", "a line such as '# duration = 1289.0000 secs' precedes the columns"
-    )
+    raise AnnotationError.of(str(path), "no duration", "a line such as '# duration = 1289.0000 secs' precedes the columns")
 
 
 def _csv_bi_row(line: str, where: str) -> tuple[str, Seizure]:
@@ -272,9 +270,7 @@ def _writable(seizures: Seizures, duration_s: float, path: str | Path) -> Seizur
     return rounded.checked(round(duration_s, 4), str(path))
 
 
-def _with_confidences(
-    seizures: Seizures, confidences: Confidences, path: str | Path
-) -> list[tuple[Seizure, float | None]]:
+def _with_confidences(seizures: Seizures, confidences: Confidences, path: str | Path) -> list[tuple[Seizure, float | None]]:
     if confidences is None:
         return [(event, None) for event in seizures]
     if len(confidences) != len(seizures):

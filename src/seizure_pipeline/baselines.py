@@ -35,9 +35,12 @@ def one_feature_traces(signal_CT: Array, stretch_starts_samples: Sequence[int] =
     `stretch_starts_samples` are the samples at which a contiguous stretch begins, the first being 0. A stretch of n
     samples gives ceil(n / 16) tokens, and the traces (L,) hold one stretch after the other. Names are the feature and
     how electrodes are pooled: `line_length_mean`, `theta_power_max`, ... Scores lie on the grid of `scoring.resolve`;
-    a feature that is the same for most of the recording scores 0.5 throughout.
+    a feature that is the same for most of the recording scores 0.5 throughout. Raises ValueError for stretches that do
+    not start at 0 and ascend within the signal.
     """
     bounds = (*stretch_starts_samples, signal_CT.shape[1])
+    if bounds[0] != 0 or any(end <= begin for begin, end in pairwise(bounds)):
+        raise ValueError(f"stretches start at {bounds[:-1]}; they ascend from 0 within {signal_CT.shape[1]} samples")
     stretches = [signal_CT[:, begin:end] for begin, end in pairwise(bounds)]
     traces = {}
     for name, feature in FEATURES.items():

@@ -16,7 +16,7 @@ def cli() -> None:
     """Commands of this project."""
 
 
-@cli.command(name="run", params=kedro_run.params, help=kedro_run.help)
+@cli.command(name="run", params=[*kedro_run.params], help=kedro_run.help)
 @click.option("--verbose", is_flag=True, help="Show the whole traceback of an error.")
 @click.pass_context
 def run(ctx: click.Context, verbose: bool, **options: Any) -> None:

@@ -13,17 +13,17 @@ from numpy.typing import NDArray
 from seizure_pipeline.annotations import Seizures, write_csv_bi, write_events_tsv
 from seizure_pipeline.cache import CachedSignal, prepare
 from seizure_pipeline.corpora import CorpusError, Folder
-from seizure_pipeline.figures import trace_figure
 from seizure_pipeline.inference.settings import InferenceSettings
-from seizure_pipeline.inference.traces import check_device, layout_times_s, probability_trace
+from seizure_pipeline.inference.traces import check_device, probability_trace
 from seizure_pipeline.model.checkpoint import load_checkpoint
 from seizure_pipeline.model.detector import Detector
 from seizure_pipeline.montage import ELECTRODES, MontageError, MontageSettings
+from seizure_pipeline.pages import recording_page
 from seizure_pipeline.progress import follow
 from seizure_pipeline.recordings import Recording, RecordingError, open_recording
 from seizure_pipeline.scoring import Detection, PostProcessingSettings, Trace, detect
 from seizure_pipeline.signals import SignalError, SignalSettings
-from seizure_pipeline.windows import RATE_HZ, TOKEN_RATE_HZ, WindowSettings
+from seizure_pipeline.windows import TOKEN_RATE_HZ, Layout, WindowSettings
 
 log = logging.getLogger(__name__)
 
@@ -64,6 +64,11 @@ def load_chain(checkpoint: Path, operating_point: dict[str, Any], inference: Inf
         raise ValueError(
             f"{checkpoint}: weights of run {facts['run']}, threshold of run {operating_point['run']}; run evaluation again"
         )
+    if operating_point["threshold"] is None:
+        raise ValueError(
+            f"{checkpoint}: no threshold met {operating_point['budget_per_24h']:g} false alarms per 24 h on split "
+            f"{operating_point['split']}; a detector needs one"
+        )
     return TrainedChain(
         model=model.to(inference.device),
         signals=SignalSettings(**facts["signals"]),
@@ -91,39 +96,25 @@ def detect_recording(chain: TrainedChain, edf: Path) -> DetectedRecording:
         stretch_starts=layout.token_starts,
     )
     found = detect(trace, chain.threshold, chain.post_processing)
-    in_file_clock = tuple(_in_file_clock(signal, detection) for detection in found)
+    in_file_clock = tuple(_in_file_clock(layout, detection) for detection in found)
     return DetectedRecording(recording, signal, probability_L, in_file_clock, prepared.interpolated)
 
 
-def _in_file_clock(signal: CachedSignal, detection: Detection) -> Detection:
-    layout = signal.layout
-    first_token = round(detection.onset_s * TOKEN_RATE_HZ)
-    stretch = int(np.searchsorted(layout.token_starts, first_token, side="right")) - 1
-    onset_s = layout.stretch_start_s[stretch] + (first_token - layout.token_starts[stretch]) / TOKEN_RATE_HZ
-    end_s = layout.stretch_start_s[stretch] + layout.stretch_samples[stretch] / RATE_HZ
-    return Detection(onset_s, min(onset_s + detection.offset_s - detection.onset_s, end_s), detection.confidence)
+def _in_file_clock(layout: Layout, detection: Detection) -> Detection:
+    onset_s, offset_s = layout.file_clock_interval(detection.onset_s, detection.offset_s)
+    return Detection(onset_s, offset_s, detection.confidence)
 
 
 def write_detections(detected: DetectedRecording, name: str, folder: Path, threshold: float) -> None:
     """Write `name`.csv_bi, `name`_events.tsv and `name`.png below `folder`."""
-    seizures = Seizures.from_intervals([(d.onset_s, d.offset_s) for d in detected.detections])
+    events = [(d.onset_s, d.offset_s) for d in detected.detections]
+    seizures = Seizures.from_intervals(events)
     confidences = [d.confidence for d in detected.detections]
     span_s = detected.recording.span_s
     write_csv_bi(folder / f"{name}.csv_bi", name, seizures, span_s, confidences)
     write_events_tsv(folder / f"{name}_events.tsv", seizures, span_s, confidences, detected.recording.start)
-    _picture(detected, name, threshold).savefig(folder / f"{name}.png", dpi=110)
-
-
-def _picture(detected: DetectedRecording, name: str, threshold: float) -> Any:
-    return trace_figure(
-        times_s=layout_times_s(detected.signal.layout),
-        probability=detected.probability_L,
-        threshold=threshold,
-        reference=(),
-        detections=[(d.onset_s, d.offset_s) for d in detected.detections],
-        signal=detected.signal,
-        title=name,
-    )
+    figure = recording_page(detected.signal, detected.probability_L, threshold, (), events, name)
+    figure.savefig(folder / f"{name}.png", dpi=110)
 
 
 def find_in_folder(chain: TrainedChain, recordings: Folder, target: Path) -> list[dict[str, Any]]:

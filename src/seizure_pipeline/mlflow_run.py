@@ -109,6 +109,8 @@ class MlflowRun:
                     self._client.log_figure(self._id, figure, f"pictures/{name}/{file}")
 
     def _register(self, checkpoint: Path, operating_point: Mapping[str, Any]) -> None:
+        if operating_point["threshold"] is None:
+            return
         weights = f"{operating_point['weights_sha256']} {operating_point['threshold']:.6f}"
         versions = self._client.search_model_versions(f"name='{self._model_name}'")
         if any(version.tags.get("weights_and_threshold") == weights for version in versions):

@@ -84,18 +84,30 @@ class Layout:
 
     @property
     def duration_s(self) -> float:
-        """Recorded time, gaps cut out."""
-        return sum(self.stretch_samples) / RATE_HZ
+        """End of the last stretch in recorded time."""
+        return self._recorded_starts_s[-1] + self.stretch_samples[-1] / RATE_HZ
 
     def recorded_s(self, file_clock_s: float) -> float:
-        """Recorded time (gaps cut out) at a time of the file's clock; a time inside a gap is the gap's place."""
-        durations = [samples / RATE_HZ for samples in self.stretch_samples]
-        spans = zip(self.stretch_start_s, durations, strict=True)
-        return sum(min(max(file_clock_s - start_s, 0.0), duration_s) for start_s, duration_s in spans)
+        """Recorded time (gaps cut out, each stretch from a whole token) at a time of the file's clock.
 
-    def file_clock_s(self, recorded_s: float, stretch: int) -> float:
-        """The file's clock at a recorded time inside `stretch`; undoes `recorded_s`."""
-        return self.stretch_start_s[stretch] + recorded_s - self.sample_starts[stretch] / RATE_HZ
+        A time inside a gap is the gap's place."""
+        stretch = max(int(np.searchsorted(self.stretch_start_s, file_clock_s, side="right")) - 1, 0)
+        within_s = min(max(file_clock_s - self.stretch_start_s[stretch], 0.0), self.stretch_samples[stretch] / RATE_HZ)
+        return self._recorded_starts_s[stretch] + within_s
+
+    def file_clock_s(self, recorded_s: float, is_end: bool = False) -> float:
+        """The file's clock at a recorded time; at a gap, its far side, or its near side for the end of an event."""
+        stretch = int(np.searchsorted(self._recorded_starts_s, recorded_s, side="left" if is_end else "right")) - 1
+        within_s = recorded_s - self._recorded_starts_s[max(stretch, 0)]
+        return self.stretch_start_s[max(stretch, 0)] + min(within_s, self.stretch_samples[max(stretch, 0)] / RATE_HZ)
+
+    def file_clock_interval(self, onset_s: float, offset_s: float) -> tuple[float, float]:
+        """An event of recorded time in the file's clock."""
+        return self.file_clock_s(onset_s), self.file_clock_s(offset_s, is_end=True)
+
+    @property
+    def _recorded_starts_s(self) -> tuple[float, ...]:
+        return tuple(start / TOKEN_RATE_HZ for start in self.token_starts)
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,11 +147,7 @@ def lay_windows(layout: Layout, settings: WindowSettings, stride_tokens: int | N
 
 def token_labels(layout: Layout, seizures_s: tuple[tuple[float, float], ...]) -> NDArray[np.bool_]:
     """Whether the middle of each token lies in a seizure; seizures in seconds of recorded time, gaps cut out."""
-    centres = [
-        (first + TOKEN_SAMPLES * np.arange(tokens) + TOKEN_SAMPLES / 2) / RATE_HZ
-        for first, tokens in zip(layout.sample_starts, layout.stretch_tokens, strict=True)
-    ]
-    centre_s = np.concatenate(centres)
+    centre_s = (np.arange(layout.tokens) + 0.5) / TOKEN_RATE_HZ
     ictal = np.zeros(centre_s.size, dtype=np.bool_)
     for onset_s, offset_s in seizures_s:
         ictal |= (centre_s >= onset_s) & (centre_s < offset_s)

@@ -68,7 +68,12 @@ def build_cache(
 def recording_fingerprint(row: RecordingRow, signals: SignalSettings, montage: MontageSettings) -> str:
     """Fingerprint of what a cached signal is made from: the file, the chain's settings and the format."""
     return fingerprint(
-        {"format": FORMAT, "file": [row.size_bytes, row.token, row.header_sha256], "signals": signals, "montage": montage}
+        {
+            "format": FORMAT,
+            "file": [row.size_bytes, row.token, row.header_sha256],
+            "signals": signals,
+            "montage": montage,
+        }
     )
 
 

@@ -60,9 +60,7 @@ def prepare(recording: Recording, signals: SignalSettings, montage: MontageSetti
     )
 
 
-def _electrode_pieces(
-    recording: Recording, mapped: ElectrodeMap, signals: SignalSettings
-) -> list[NDArray[np.float32]]:
+def _electrode_pieces(recording: Recording, mapped: ElectrodeMap, signals: SignalSettings) -> list[NDArray[np.float32]]:
     """Filtered electrode potentials in microvolts, (19, T) per stretch."""
     matrix = mapped.matrix.astype(np.float32)
     rate_hz = recording.rates_hz[mapped.channels[0]]

@@ -5,8 +5,8 @@ from __future__ import annotations
 import re
 from pathlib import PurePosixPath
 
-from seizure_pipeline.corpora.records import CorpusError, CorpusSettings, Entry
 from seizure_pipeline.corpora.folder import FileFacts
+from seizure_pipeline.corpora.records import CorpusError, CorpusSettings, Entry
 
 
 def entries(files: list[FileFacts], settings: CorpusSettings) -> list[Entry]:

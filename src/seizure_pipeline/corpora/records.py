@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
-from pydantic import model_validator
+from pydantic import Field, model_validator
 
 from seizure_pipeline.configuration import Settings
 from seizure_pipeline.corpora.folder import FileFacts
@@ -27,7 +27,7 @@ class CorpusSettings(Settings):
 
     layout: Literal["tusz", "bids"] = "tusz"
     patient_pattern: str = r"(sub-[A-Za-z0-9]+)"
-    splits: dict[Literal["train", "dev", "eval"], tuple[str, ...]] = {}
+    splits: dict[Literal["train", "dev", "eval"], tuple[str, ...]] = Field(default_factory=dict)
     exclude: tuple[str, ...] = ()
 
     @model_validator(mode="after")

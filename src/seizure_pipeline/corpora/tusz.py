@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from pathlib import PurePosixPath
 
-from seizure_pipeline.corpora.records import SPLITS, CorpusSettings, Entry
 from seizure_pipeline.corpora.folder import FileFacts
+from seizure_pipeline.corpora.records import SPLITS, CorpusSettings, Entry
 
 
 def entries(files: list[FileFacts], settings: CorpusSettings) -> list[Entry]:

@@ -28,9 +28,7 @@ def baseline_figure(rows: Sequence[DetectorRow], counts: str = "") -> Figure:
     _draw_bars(left, rows, [row.auroc for row in rows], "{:.3f}")
     _draw_bars(right, rows, [row.sensitivity_at_10fa for row in rows], "{:.0%}")
     left.axvline(0.5, color=CHANCE, lw=1.2, ls="--")
-    left.text(
-        0.5, 1.0, "chance", color=INK, fontsize=8.5, ha="center", va="bottom", transform=left.get_xaxis_transform()
-    )
+    left.text(0.5, 1.0, "chance", color=INK, fontsize=8.5, ha="center", va="bottom", transform=left.get_xaxis_transform())
     left.set_yticks(range(len(rows)), [row.name for row in rows], fontsize=9.5)
     left.invert_yaxis()
     left.set_xlabel("AUROC (tokens, pooled)")

@@ -44,12 +44,22 @@ def operating_curve_figure(
     if chance is not None:
         rates = np.geomspace(lowest, highest, 200)
         axes.plot(rates, [chance(rate) for rate in rates], color=CHANCE, lw=1.2, label="random alarms (chance)")
-    axes.plot(np.maximum(curve.false_alarms_per_24h, lowest), curve.sensitivity, color=MODEL, lw=0.7, alpha=0.5)
+    axes.plot(
+        np.maximum(curve.false_alarms_per_24h, lowest),
+        curve.sensitivity,
+        color=MODEL,
+        lw=0.7,
+        alpha=0.6,
+        label="every threshold",
+    )
     _draw_first_crossing(axes, curve, lowest, highest, MODEL, "-", 2.6, name)
     _draw_budgets(axes, curve, budgets_per_24h)
     _label_axes(axes, lowest, highest)
     axes.set_title(_counts(curve), fontsize=10, color=INK, loc="left")
-    figure.legend(loc="outside lower center", ncols=3, fontsize=8.5, frameon=False)
+    handles, labels = axes.get_legend_handles_labels()
+    first = [labels.index(name), *(i for i, label in enumerate(labels) if label != name)]
+    order = {"handles": [handles[i] for i in first], "labels": [labels[i] for i in first]}
+    figure.legend(**order, loc="outside lower center", ncols=3, fontsize=8.5, frameon=False)
     return figure
 
 
@@ -115,7 +125,7 @@ def _draw_budgets(axes: Axes, curve: OperatingCurve, budgets_per_24h: Sequence[f
         axes.axvline(budget, color=FAINT, lw=0.8, ls=":", zorder=0)
     reached = [sensitivity_at(curve, budget) for budget in budgets_per_24h]
     optimistic = [sensitivity_at_optimistic(curve, budget) for budget in budgets_per_24h]
-    axes.plot(budgets_per_24h, optimistic, "^", mfc="white", mec=MODEL, ms=7, zorder=5, label="optimistic rule")
+    axes.plot(budgets_per_24h, optimistic, "^", mfc="white", mec=MODEL, ms=12, zorder=5, label="optimistic rule")
     axes.plot(budgets_per_24h, reached, "o", color=MODEL, ms=7, zorder=6, label="first crossing at the budgets")
     for budget, share in zip(budgets_per_24h, reached, strict=True):
         below = share > 0.12

@@ -20,7 +20,10 @@ STRIP = (-0.15, -0.06)  # where detections are drawn, below probability 0
 
 @dataclass(frozen=True, slots=True, eq=False)
 class EegPage:
-    """A piece of EEG to show: `signal` (C, T) in `unit`, starting `start_s` from the start of the recording."""
+    """A piece of EEG to show: `signal` (C, T) in `unit`, starting `start_s` from the start of the recording.
+
+    Time is the recording's clock: a page over a gap holds NaN where nothing was recorded.
+    """
 
     start_s: float
     rate_hz: float
@@ -102,7 +105,7 @@ def _draw_page(axes: Axes, page: EegPage, reference: Sequence[Interval], detecti
     for onset_s, offset_s in _inside(detections, limits_s):
         axes.fill_between([onset_s, offset_s], spacing * 0.95, spacing * 1.25, color=DETECTION)
     for row, signal_T in zip(rows, page.signal, strict=True):
-        axes.plot(times_s, signal_T - np.median(signal_T) + row, color=INK, lw=0.55)
+        axes.plot(times_s, signal_T - np.nanmedian(signal_T) + row, color=INK, lw=0.55)
     axes.set_yticks(rows, page.electrodes, fontsize=9)
     axes.set_ylim(rows[-1] - 1.4 * spacing, 1.35 * spacing)
     axes.set_xlim(*limits_s)
@@ -123,7 +126,8 @@ def _draw_scale_bar(axes: Axes, spacing: float, page: EegPage) -> None:
 
 def row_spacing(signal_CT: NDArray[np.floating]) -> float:
     """Distance between rows of EEG: six times the typical electrode's spread, so that most of a seizure stays apart."""
-    spread = float(np.median(np.median(np.abs(signal_CT - np.median(signal_CT, axis=1, keepdims=True)), axis=1)))
+    deviation_CT = np.abs(signal_CT - np.nanmedian(signal_CT, axis=1, keepdims=True))
+    spread = float(np.median(np.nanmedian(deviation_CT, axis=1)))
     return 6.0 * 1.4826 * spread if spread > 0 else 1.0
 
 
@@ -151,9 +155,7 @@ def with_gaps(
 
 def _shade(axes: Axes, events: Sequence[Interval], limits_s: Interval | None, label: str | None) -> None:
     for i, (onset_s, offset_s) in enumerate(_inside(events, limits_s)):
-        axes.axvspan(
-            onset_s, offset_s, fc=SEIZURE, ec=SEIZURE, lw=1.0, alpha=0.35, zorder=0, label=None if i else label
-        )
+        axes.axvspan(onset_s, offset_s, fc=SEIZURE, ec=SEIZURE, lw=1.0, alpha=0.35, zorder=0, label=None if i else label)
 
 
 def _inside(events: Sequence[Interval], limits_s: Interval | None) -> list[Interval]:

@@ -6,11 +6,11 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from seizure_pipeline.cache import CachedSignal, IndexRow
+from seizure_pipeline.cache import CachedSignal
 from seizure_pipeline.inference.settings import InferenceSettings
 from seizure_pipeline.model.detector import Detector
-from seizure_pipeline.scoring import Trace, resolve
-from seizure_pipeline.windows import TOKEN_RATE_HZ, Layout, WindowSettings, lay_windows, stitch
+from seizure_pipeline.scoring import resolve
+from seizure_pipeline.windows import WindowSettings, lay_windows, stitch
 
 
 def check_device(device: str) -> None:
@@ -33,25 +33,3 @@ def probability_trace(
         logits[first : first + len(chosen)] = model(window_BCT.to(settings.device)).float().cpu().numpy()
     log_odds = stitch(signal.layout, laid, logits)
     return resolve(1 / (1 + np.exp(-log_odds.astype(np.float64))))
-
-
-def trace_of(row: IndexRow, probability_L: NDArray[np.float32]) -> Trace:
-    """The probability trace of a cached recording with its reference seizures, in recorded time."""
-    return Trace(
-        recording_id=row.recording_id,
-        patient_id=row.patient_id,
-        rate_hz=TOKEN_RATE_HZ,
-        probability=probability_L,
-        stretch_starts=row.layout.token_starts,
-        duration_s=row.duration_s,
-        reference=row.seizures,
-    )
-
-
-def layout_times_s(layout: Layout) -> NDArray[np.float64]:
-    """Start of every token in the file's clock, (tokens,)."""
-    pieces = [
-        start_s + np.arange(tokens) / TOKEN_RATE_HZ
-        for start_s, tokens in zip(layout.stretch_start_s, layout.stretch_tokens, strict=True)
-    ]
-    return np.concatenate(pieces)

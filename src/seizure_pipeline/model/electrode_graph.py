@@ -102,7 +102,9 @@ class PairStream(nn.Module):
 
     def forward(self, features_BCDL: Tensor) -> Tensor:
         """Normalised adjacency (B, R, C, C) in float32, one per `pair_every` tokens (the last may cover fewer)."""
-        pooled_BCDR = F.avg_pool1d(features_BCDL.flatten(0, 1), self.every, ceil_mode=True).unflatten(0, features_BCDL.shape[:2])
+        pooled_BCDR = F.avg_pool1d(features_BCDL.flatten(0, 1), self.every, ceil_mode=True).unflatten(
+            0, features_BCDL.shape[:2]
+        )
         similarity_BER = pair_similarity(pooled_BCDR)
         scanned_SRD = self.scan(self.norm(self.lift(similarity_BER.flatten(0, 1).unsqueeze(-1))))
         with torch.autocast(scanned_SRD.device.type, enabled=False):  # bfloat16 would tie most weights of a row

@@ -17,7 +17,7 @@ from torch import Tensor, nn
 
 from seizure_pipeline.model.settings import StreamSettings
 
-CHUNK = 16  # on a CPU; the cost per sequence is about L * CHUNK + (L / CHUNK)**2, lowest near 12 for L = 960
+CHUNK = 8  # the cost per step is about Q + N P / Q, lowest at Q = sqrt(N P), which is 8 to 11 in the presets
 CUDA_CHUNK = 128
 CUDA_INDEX_LIMIT = 2**31  # mamba-ssm's kernels address their (S, K, Q, Q) products with 32 bits
 STEP_RANGE = (1e-3, 0.1)  # dt at the start, as in Mamba-2
@@ -43,9 +43,7 @@ def scan_reference(x_SLHP: Tensor, dt_SLH: Tensor, A_H: Tensor, B_SLGN: Tensor, 
     return torch.stack(outputs, 1)
 
 
-def scan_chunked(
-    x_SLHP: Tensor, dt_SLH: Tensor, A_H: Tensor, B_SLGN: Tensor, C_SLGN: Tensor, chunk: int = CHUNK
-) -> Tensor:
+def scan_chunked(x_SLHP: Tensor, dt_SLH: Tensor, A_H: Tensor, B_SLGN: Tensor, C_SLGN: Tensor, chunk: int = CHUNK) -> Tensor:
     """The recurrence as matrix products within and between chunks (Dao & Gu 2024, section 6), shape (S, L, H, P).
 
     A length that is no multiple of `chunk` is padded with dt = 0: such steps neither decay nor drive the state.
@@ -62,7 +60,7 @@ def scan_chunked(
         within = (C_SKGQN @ B_SKGQN.mT * _decay(total_SKGHQ)) @ drive_SKHQP
         to_end = torch.exp(total_SKGHQ[..., -1:] - total_SKGHQ)
         states = (B_SKGQN * to_end[..., None]).mT @ drive_SKHQP
-        before = _states_before(states, total_SKGHQ[..., -1])
+        before = _states_before(states, torch.exp(total_SKGHQ[..., -1]))
         from_start = torch.exp(total_SKGHQ)
         y_SKHQP = (within + (C_SKGQN @ before) * from_start[..., None]).flatten(2, 3)
     return y_SKHQP.transpose(2, 3).flatten(1, 2)[:, :length]
@@ -77,24 +75,20 @@ def _chunks(x_SL: Tensor, chunk: int) -> Tensor:
 
 
 def _decay(total_Q: Tensor) -> Tensor:
-    """Decay from step s to step q, exp(total_q - total_s) for s <= q, else 0; shape (..., Q, Q)."""
-    return _exp_below(total_Q, -total_Q, 1)
+    """Decay from step s to step q, exp(total_q - total_s) for s <= q, else 0; what is left out is never exponentiated."""
+    steps = total_Q.shape[-1]
+    future_QQ = torch.full((steps, steps), -torch.inf, device=total_Q.device, dtype=total_Q.dtype).triu(1)
+    return torch.exp((total_Q[..., :, None] + (-total_Q)[..., None, :]).add_(future_QQ))
 
 
-def _exp_below(row_Q: Tensor, column_Q: Tensor, diagonal: int) -> Tensor:
-    """exp(row_q + column_s) where s < q + diagonal, else 0, shape (..., Q, Q); what is left out is never exponentiated."""
-    steps = row_Q.shape[-1]
-    mask_QQ = torch.full((steps, steps), -torch.inf, device=row_Q.device, dtype=row_Q.dtype).triu(diagonal)
-    return torch.exp((row_Q[..., :, None] + column_Q[..., None, :]).add_(mask_QQ))
-
-
-def _states_before(states_SKGHNP: Tensor, total_SKGH: Tensor) -> Tensor:
-    """State with which each chunk starts: what all earlier chunks left, decayed by the chunks in between."""
-    ends_SGHK = torch.cumsum(total_SKGH.movedim(1, -1), -1)
-    starts_SGHK = ends_SGHK - total_SKGH.movedim(1, -1)
-    decay_SGHKK = _exp_below(starts_SGHK, -ends_SGHK, 0)
-    left = states_SKGHNP.movedim(1, 3)
-    return (decay_SGHKK @ left.flatten(-2)).unflatten(-1, left.shape[-2:]).movedim(3, 1)
+def _states_before(states_SKGHNP: Tensor, decay_SKGH: Tensor) -> Tensor:
+    """State with which each chunk starts: the recurrence itself, one chunk at a time."""
+    h_SGHNP = torch.zeros_like(states_SKGHNP[:, 0])
+    before = [h_SGHNP]
+    for state_SGHNP, decay_SGH in zip(states_SKGHNP.unbind(1), decay_SKGH[..., None, None].unbind(1), strict=True):
+        h_SGHNP = torch.addcmul(state_SGHNP, decay_SGH, h_SGHNP)
+        before.append(h_SGHNP)
+    return torch.stack(before[:-1], 1)
 
 
 def scan_cuda(x_SLHP: Tensor, dt_SLH: Tensor, A_H: Tensor, B_SLGN: Tensor, C_SLGN: Tensor) -> Tensor:

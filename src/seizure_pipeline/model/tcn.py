@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 import torch
 from torch import Tensor, nn
 
@@ -67,7 +69,7 @@ class TemporalEncoder(nn.Module):
     def __init__(self, settings: ModelSettings) -> None:
         super().__init__()
         widths = (settings.electrodes, *settings.tcn_channels)
-        pairs = enumerate(zip(widths[:-1], widths[1:], strict=True))
+        pairs = enumerate(pairwise(widths))
         self.blocks = nn.Sequential(*(ResidualBlock(narrow, wide, settings, 2 * i) for i, (narrow, wide) in pairs))
         kernel, stride = settings.token_kernel, settings.token_stride
         self.tokens = nn.Conv1d(widths[-1], widths[-1], kernel, stride, (kernel - stride) // 2)

@@ -177,9 +177,7 @@ def _family(fixed: bytes, path: str) -> str:
     if len(fixed) < FIXED_BYTES:
         raise RecordingError.of(path, f"{len(fixed)} bytes", "not an EDF or BDF file: the header alone takes 256 bytes")
     if version not in VERSIONS:
-        raise RecordingError.of(
-            path, f"begins with {fixed[:8]!r}", "not an EDF or BDF file: those begin with '0' or BIOSEMI"
-        )
+        raise RecordingError.of(path, f"begins with {fixed[:8]!r}", "not an EDF or BDF file: those begin with '0' or BIOSEMI")
     return VERSIONS[version]
 
 
@@ -212,9 +210,7 @@ def _signals(raw: bytes, n_signals: int, path: str) -> tuple[Signal, ...]:
         signals.append(Signal(**fields, samples_per_record=count, first_sample=before))
         before += count
     if all(signal.is_annotation for signal in signals):
-        raise RecordingError.of(
-            path, f"{n_signals} signals, all annotations", "a recording has at least one signal of samples"
-        )
+        raise RecordingError.of(path, f"{n_signals} signals, all annotations", "a recording has at least one signal of samples")
     return tuple(signals)
 
 

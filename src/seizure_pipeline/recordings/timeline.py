@@ -47,9 +47,7 @@ def record_onsets_s(header: Header, n_records: int) -> NDArray[np.float64]:
         found = ONSET.match(text)
         if found is None:
             value = f"record {k} of {n_records} begins its annotations with {text[:16]!r}"
-            raise RecordingError.of(
-                header.path, value, "they begin with the record's onset, such as '+123.5\\x14\\x14'"
-            )
+            raise RecordingError.of(header.path, value, "they begin with the record's onset, such as '+123.5\\x14\\x14'")
         onsets_s[k] = float(found.group(1))
     return onsets_s
 
@@ -78,6 +76,4 @@ def stretches_from_onsets(onsets_s: NDArray[np.float64], header: Header) -> tupl
 
 def _overlap(record: int, onsets_s: NDArray[np.float64], header: Header) -> RecordingError:
     value = f"record {record} starts at {onsets_s[record]:g} s and record {record + 1} at {onsets_s[record + 1]:g} s"
-    return RecordingError.of(
-        header.path, value, f"records of {float(header.record_s):g} s neither overlap nor go backwards"
-    )
+    return RecordingError.of(header.path, value, f"records of {float(header.record_s):g} s neither overlap nor go backwards")

@@ -53,9 +53,7 @@ class Trace:
             raise ScoringError(f"{self.recording_id}: stretches start at {starts}; they ascend from 0 below {n_tokens}")
         if abs(n_tokens / self.rate_hz - self.duration_s) > len(starts) / self.rate_hz:
             rule = "they differ by at most one token a stretch"
-            raise ScoringError(
-                f"{self.recording_id}: {n_tokens} tokens at {self.rate_hz} Hz for {self.duration_s} s; {rule}"
-            )
+            raise ScoringError(f"{self.recording_id}: {n_tokens} tokens at {self.rate_hz} Hz for {self.duration_s} s; {rule}")
 
     def stretches(self) -> list[tuple[int, int]]:
         """First token and end (exclusive) of each contiguous stretch."""

@@ -22,9 +22,7 @@ def always(traces: Sequence[Trace], rule: str = "ovlp") -> Score:
     return score([_with_detections(trace, [(0.0, trace.duration_s)]) for trace in traces], rule)
 
 
-def chance_sensitivity(
-    seizure_durations_s: NDArray[np.float64], alarms_per_24h: float, alarm_duration_s: float
-) -> float:
+def chance_sensitivity(seizure_durations_s: NDArray[np.float64], alarms_per_24h: float, alarm_duration_s: float) -> float:
     """Sensitivity expected of alarms of one duration d at random times (Poisson), at the rate of the budget.
 
     A seizure of length L is found if an alarm starts within the L + d seconds before its end, so with probability

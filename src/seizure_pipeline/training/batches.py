@@ -12,7 +12,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from seizure_pipeline.cache import CacheError, CachedSignal, IndexRow, open_signal
+from seizure_pipeline.cache import CachedSignal, CacheError, IndexRow, open_signal
 from seizure_pipeline.training.settings import SamplingSettings
 from seizure_pipeline.windows import Kind, Window, WindowSettings, kind_of, lay_windows, token_labels
 
@@ -101,9 +101,7 @@ def _draw(generator: np.random.Generator, members: NDArray[np.int64], count: int
     return generator.choice(members, size=min(count, members.size), replace=False)
 
 
-def batches(
-    windows: WindowSet, order: NDArray[np.int64], batch_size: int, first_step: int
-) -> Iterator[tuple[int, Batch]]:
+def batches(windows: WindowSet, order: NDArray[np.int64], batch_size: int, first_step: int) -> Iterator[tuple[int, Batch]]:
     """(step within the epoch, batch) from `first_step` on; the last batch may be smaller."""
     for step in range(first_step, -(-order.size // batch_size)):
         yield step, windows.batch(order[step * batch_size : (step + 1) * batch_size])

@@ -63,9 +63,7 @@ def fit(
     """Train `model` on `windows` until early stopping or the last epoch; continues run `name` where it was killed.
 
     `facts` go into the checkpoints' config. Raises TrainingDiverged before an update that is not finite."""
-    optimizer = torch.optim.AdamW(
-        parameter_groups(model, settings.optimizer.weight_decay), lr=settings.optimizer.learning_rate
-    )
+    optimizer = torch.optim.AdamW(parameter_groups(model, settings.optimizer.weight_decay), lr=settings.optimizer.learning_rate)
     run = Run(model, optimizer, windows, settings, folder, name, facts)
     folder.mkdir(parents=True, exist_ok=True)
     progress = load_state(run.state_path, model, optimizer, name) or Progress()
@@ -103,9 +101,7 @@ def _train_epoch(run: Run, progress: Progress) -> None:
 
 
 def _rate(settings: TrainingSettings, step: int, steps: int) -> float:
-    return learning_rate(
-        step, settings.epochs * steps, settings.optimizer.learning_rate, settings.optimizer.warmup_fraction
-    )
+    return learning_rate(step, settings.epochs * steps, settings.optimizer.learning_rate, settings.optimizer.warmup_fraction)
 
 
 def _step(run: Run, batch: Batch, rate: float, step: int) -> tuple[float, float]:

@@ -15,9 +15,9 @@ from seizure_pipeline.cache.index import accepted_of_split
 from seizure_pipeline.configuration import fingerprint
 from seizure_pipeline.inference.settings import InferenceSettings
 from seizure_pipeline.inference.traces import check_device
+from seizure_pipeline.model.checkpoint import CONFIG_NAME
 from seizure_pipeline.model.detector import Detector, count_parameters
 from seizure_pipeline.model.settings import ModelSettings
-from seizure_pipeline.model.checkpoint import CONFIG_NAME
 from seizure_pipeline.montage import ELECTRODES, MontageSettings
 from seizure_pipeline.scoring import PostProcessingSettings
 from seizure_pipeline.signals import SignalSettings
@@ -63,9 +63,7 @@ def run_name(rows: list[IndexRow], recipe: Recipe) -> str:
     return fingerprint({**facts, "cache": cache_fingerprint(rows)})
 
 
-def train_detector(
-    cache: Path, rows: list[IndexRow], recipe: Recipe, models: Path, report: Report
-) -> TrainedDetector:
+def train_detector(cache: Path, rows: list[IndexRow], recipe: Recipe, models: Path, report: Report) -> TrainedDetector:
     """Train on split train, select on dev; a run of the same name is continued, or kept if it is finished.
 
     Raises CacheError for a split without recordings or seizures, RuntimeError for a device that is not there."""
@@ -91,9 +89,7 @@ def train_detector(
     )
     best = models / name / "best"
     sha256 = json.loads((best / CONFIG_NAME).read_text())["weights_sha256"]
-    return TrainedDetector(
-        name, best, sha256, cache_fingerprint(rows), progress.epoch, progress.best_epoch, progress.history
-    )
+    return TrainedDetector(name, best, sha256, cache_fingerprint(rows), progress.epoch, progress.best_epoch, progress.history)
 
 
 def _model(windows: WindowSet, recipe: Recipe) -> Detector:
@@ -110,9 +106,7 @@ def _model(windows: WindowSet, recipe: Recipe) -> Detector:
 
 def _validation(cache: Path, dev: list[IndexRow], recipe: Recipe) -> Validation:
     settings = recipe.training
-    inference = InferenceSettings(
-        device=settings.device, batch_size=settings.batch_size, stride_s=settings.validation_stride_s
-    )
+    inference = InferenceSettings(device=settings.device, batch_size=settings.batch_size, stride_s=settings.validation_stride_s)
     return Validation(cache, dev, recipe.windows, inference, recipe.post_processing)
 
 

@@ -7,8 +7,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from seizure_pipeline.cache import IndexRow, open_signal
+from seizure_pipeline.inference.scored import trace_of
 from seizure_pipeline.inference.settings import InferenceSettings
-from seizure_pipeline.inference.traces import probability_trace, trace_of
+from seizure_pipeline.inference.traces import probability_trace
 from seizure_pipeline.model.detector import Detector
 from seizure_pipeline.progress import follow
 from seizure_pipeline.scoring import FALSE_ALARM_BUDGETS_PER_24H, PostProcessingSettings, evaluate, names

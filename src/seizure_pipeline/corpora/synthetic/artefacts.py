@@ -64,9 +64,7 @@ def add_movements(rng: np.random.Generator, rest: Rest, sites_ST: Signal) -> Non
         pulls_S2 = rng.standard_normal((2, len(SITES))) + SITE_POSITIONS[:, :2].T * rng.normal(0, 1, (2, 1))
         for pull_S, row in zip(pulls_S2, wave, strict=True):
             size_uv = rng.lognormal(np.log(22), 0.5) * swell(samples)
-            add_wave(
-                sites_ST, pull_S.astype(np.float32), np.asarray(size_uv * row, np.float32), int(at_s * BRAIN_RATE_HZ)
-            )
+            add_wave(sites_ST, pull_S.astype(np.float32), np.asarray(size_uv * row, np.float32), int(at_s * BRAIN_RATE_HZ))
 
 
 def add_heart(rng: np.random.Generator, rest: Rest, sites_ST: Signal) -> Signal:

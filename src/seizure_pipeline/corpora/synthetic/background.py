@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from seizure_pipeline.corpora.synthetic.head import (
     N_ELECTRODES,
+    SOURCE_DIRECTIONS,
     direction,
     distances,
     source_topographies,
@@ -28,6 +29,7 @@ from seizure_pipeline.corpora.synthetic.waves import (
 )
 
 BRAIN_RATE_HZ = 128  # everything cortical lies below 60 Hz
+SLOW_PLACES = 12
 SPINDLES_PER_MIN, VERTEX_WAVES_PER_MIN, K_COMPLEXES_PER_MIN = 5.0, 4.0, 1.5
 
 
@@ -97,12 +99,12 @@ def _slow_rhythms(rng: np.random.Generator, vigilance: Vigilance) -> Signal:
     """Theta of drowsiness and delta of sleep, broad over the head, in clusters."""
     samples = vigilance.asleep.size
     sites_ST = np.zeros((topography(direction("Cz")).size, samples), np.float32)
-    for name in ("Fz", "C3", "C4", "Pz", "T3", "T4"):
+    for towards in rng.choice(SOURCE_DIRECTIONS, SLOW_PLACES, replace=False):
         clusters = np.exp(0.45 * drift(rng, samples, BRAIN_RATE_HZ, 2.5))
         theta = noise(rng, 1, samples, BRAIN_RATE_HZ, around(rng.uniform(4.5, 6.5), 0.9))[0]
         delta = noise(rng, 1, samples, BRAIN_RATE_HZ, around(1.4, 0.7))[0]
-        wave = clusters * (11 * vigilance.drowsy * theta + 20 * vigilance.asleep * delta)
-        sites_ST += topography(direction(name))[:, None] * wave
+        wave = clusters * (9 * vigilance.drowsy * theta + 16 * vigilance.asleep * delta)
+        sites_ST += topography(towards, rng.normal(0, 0.4, 3))[:, None] * wave
     return sites_ST
 
 

@@ -6,11 +6,13 @@ import json
 import multiprocessing
 import os
 import shutil
+import threading
 from concurrent.futures import ProcessPoolExecutor, as_completed
+from multiprocessing.process import BaseProcess
 from pathlib import Path
 
 from seizure_pipeline.corpora.records import CorpusError
-from seizure_pipeline.corpora.synthetic.files import write_annotation, write_edf
+from seizure_pipeline.corpora.synthetic.files import PARTS, part_of, remove_parts, write_annotation, write_edf
 from seizure_pipeline.corpora.synthetic.plan import PlannedRecording, plan
 from seizure_pipeline.corpora.synthetic.recording import generate_channels
 from seizure_pipeline.corpora.synthetic.requirements import (
@@ -39,11 +41,30 @@ def generate_corpus(root: Path, settings: SyntheticSettings, processes: int = 2)
         if processes == 1 or sum(planned.duration_s for planned in missing) < WORTH_A_POOL_S:
             for planned in missing:
                 meter.advance(note=generate_recording(root, planned, settings.seed))
-            return
-        with ProcessPoolExecutor(processes, mp_context=multiprocessing.get_context("spawn")) as pool:
-            running = [pool.submit(generate_recording, root, planned, settings.seed) for planned in missing]
-            for done in as_completed(running):
-                meter.advance(note=done.result())
+        else:
+            _generate_in_pool(root, missing, settings.seed, processes, meter)
+
+
+def _generate_in_pool(root: Path, missing: list[PlannedRecording], seed: int, processes: int, meter: ProgressMeter) -> None:
+    pool = ProcessPoolExecutor(processes, multiprocessing.get_context("spawn"), _end_with_parent)
+    try:
+        for done in as_completed([pool.submit(generate_recording, root, planned, seed) for planned in missing]):
+            meter.advance(note=done.result())
+    finally:
+        pool.shutdown(cancel_futures=True)  # an error or an interrupt does not wait for the recordings still queued
+
+
+def _end_with_parent() -> None:
+    """Let a pool's process end when the one that started it is killed; it would wait for work for ever."""
+    parent = multiprocessing.parent_process()
+    if parent is None:
+        raise RuntimeError("this process was not started by a pool")
+    threading.Thread(target=_exit_after, args=(parent,), daemon=True).start()
+
+
+def _exit_after(parent: BaseProcess) -> None:
+    parent.join()
+    os._exit(1)
 
 
 def generate_recording(root: Path, planned: PlannedRecording, seed: int) -> str:
@@ -62,15 +83,14 @@ def _is_there(root: Path, planned: PlannedRecording) -> bool:
 def _prepare_folder(root: Path, settings: SyntheticSettings) -> None:
     card = {"fingerprint": corpus_fingerprint(settings), "generator_version": GENERATOR_VERSION}
     found = _read_card(root)
+    remove_parts(root)
     if found == card:
         return
     if found is not None and (root / "edf").exists():
         shutil.rmtree(root / "edf")
     root.mkdir(parents=True, exist_ok=True)
-    part = root / f".{CARD}.part"
-    part.write_text(
-        json.dumps(card | {"settings": settings.model_dump(mode="json")}, indent=2) + "\n", encoding="utf-8"
-    )
+    part = part_of(root / CARD)
+    part.write_text(json.dumps(card | {"settings": settings.model_dump(mode="json")}, indent=2) + "\n", encoding="utf-8")
     os.replace(part, root / CARD)
 
 
@@ -78,7 +98,7 @@ def _read_card(root: Path) -> dict[str, object] | None:
     """Fingerprint and version of the corpus in `root`, None for an empty folder."""
     path = root / CARD
     if not path.exists():
-        if root.exists() and (not root.is_dir() or any(entry.name != f".{CARD}.part" for entry in root.iterdir())):
+        if root.exists() and (not root.is_dir() or any(not entry.match(PARTS) for entry in root.iterdir())):
             raise CorpusError(f"{root} holds files but no {CARD}: a corpus is generated into an empty folder only")
         return None
     try:

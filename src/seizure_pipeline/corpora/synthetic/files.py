@@ -16,6 +16,7 @@ from seizure_pipeline.corpora.synthetic.channels import Channel
 
 PHYSICAL_RANGE_UV = (-3276.8, 3276.7)  # one step of the 16 bits is 0.1 microvolt
 DIGITAL_RANGE = (-32768, 32767)
+PARTS = ".*.part"
 START = datetime.datetime(2015, 1, 1, 9, 0, 0)
 
 
@@ -33,7 +34,7 @@ def write_edf(path: Path, channels: Sequence[Channel], rate_hz: int) -> None:
         for channel in channels
     ]
     edf = Edf(signals, recording=Recording(startdate=START.date()), starttime=START.time(), data_record_duration=1)
-    part = _part_of(path)
+    part = part_of(path)
     edf.write(part)
     os.replace(part, path)
 
@@ -52,7 +53,7 @@ def write_annotation(path: Path, seizures: Sequence[tuple[float, float]], durati
     for nth, (start_s, stop_s) in enumerate(itertools.pairwise(edges_s)):
         if stop_s > start_s:
             lines.append(f"TERM,{start_s:.4f},{stop_s:.4f},{'seiz' if nth % 2 else 'bckg'},1.0000")
-    part = _part_of(path)
+    part = part_of(path)
     part.write_text("\n".join(lines) + "\n", encoding="ascii")
     os.replace(part, path)
 
@@ -62,6 +63,13 @@ def _digital(channel: Channel) -> NDArray[np.int16]:
     return np.clip(steps, *DIGITAL_RANGE).astype(np.int16)  # the recorder's own saturation
 
 
-def _part_of(path: Path) -> Path:
+def remove_parts(root: Path) -> None:
+    """Remove what a killed run had not finished."""
+    for part in root.rglob(PARTS):
+        part.unlink(missing_ok=True)
+
+
+def part_of(path: Path) -> Path:
+    """Where a file is written before it is moved to its place; each process has its own."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    return path.with_name(f".{path.name}.part")
+    return path.with_name(f".{path.name}.{os.getpid()}.part")

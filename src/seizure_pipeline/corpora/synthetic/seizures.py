@@ -3,7 +3,7 @@
 The course is written in the share u of the seizure that has passed (0 at onset, 1 at the end):
     frequency  f(u) = f_end + (f_start - f_end) (1 - u)^1.2
     amplitude  A(u) = peak (0.3 + 0.7 rise(u / 0.6))
-    source k joins at u_k = spread * min(distance to the focus, 1.1 + distance to its mirror image) / 5
+    source k joins at u_k = 0.35 spread (way_k - 0.35);  way_k: radians from the focus, or by the other side, 1.1 more
 """
 
 from __future__ import annotations
@@ -19,7 +19,8 @@ from seizure_pipeline.corpora.synthetic.patients import Ictal
 from seizure_pipeline.corpora.synthetic.waves import Signal, add_wave, around, drift, noise, rise
 
 CROSSING_RAD = 1.1
-DELAY_PER_RAD = 0.2
+DELAY_PER_RAD = 0.35
+CROSSING_GAIN = 0.55
 JOINING_SHARE = 0.15
 LAG_S_PER_RAD = 0.035
 ENDING_S = 0.6
@@ -95,12 +96,13 @@ def _recruitment(
 ) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float64]]:
     """Lag in seconds, share of the seizure before joining, and gain of each cortical source (K,)."""
     near = distances(ictal.focus)
-    across = CROSSING_RAD + distances(ictal.focus * np.array([-1.0, 1.0, 1.0]))
-    way = np.minimum(near, across)
+    mirrored = distances(ictal.focus * np.array([-1.0, 1.0, 1.0]))
+    way = np.minimum(near, CROSSING_RAD + mirrored)
     if ictal.generalised:
         return 0.3 * LAG_S_PER_RAD * near, np.zeros(near.size), 0.3 * np.exp(-((near / 1.2) ** 2))
     joins = ictal.spread * DELAY_PER_RAD * np.maximum(way - 0.35, 0) * rng.uniform(0.85, 1.15, near.size)
-    return LAG_S_PER_RAD * way, joins, 0.7 * np.exp(-way / 0.6)
+    gains = 0.7 * np.maximum(np.exp(-near / 0.6), CROSSING_GAIN * np.exp(-mirrored / 0.6))
+    return LAG_S_PER_RAD * way, joins, gains
 
 
 def _waveform(phase: NDArray[np.floating], sharpness: Signal) -> Signal:
@@ -118,9 +120,7 @@ def _add_buzz(rng: np.random.Generator, ictal: Ictal, samples: int, sites_ST: Si
     add_wave(sites_ST, topography(ictal.focus), np.asarray(ictal.buzz_uv * buzz, np.float32), start)
 
 
-def _add_slowing_after(
-    rng: np.random.Generator, ictal: Ictal, course: SeizureCourse, sites_ST: Signal, start: int
-) -> None:
+def _add_slowing_after(rng: np.random.Generator, ictal: Ictal, course: SeizureCourse, sites_ST: Signal, start: int) -> None:
     samples = sites_ST.shape[1] - start
     if samples <= 0:
         return

@@ -50,9 +50,7 @@ def drift(rng: np.random.Generator, samples: int, rate_hz: float, knot_s: float)
 def levels(edges_s: list[float], values: list[float], samples: int, rate_hz: float, soft_s: float) -> Signal:
     """A curve (samples,) that holds `values[i]` from `edges_s[i]` on, its steps softened over `soft_s`."""
     steps = np.searchsorted(edges_s, np.arange(samples) / rate_hz, side="right") - 1
-    return np.asarray(
-        uniform_filter1d(np.asarray(values, np.float32)[steps], max(1, round(soft_s * rate_hz)), mode="nearest")
-    )
+    return np.asarray(uniform_filter1d(np.asarray(values, np.float32)[steps], max(1, round(soft_s * rate_hz)), mode="nearest"))
 
 
 def rise(x: NDArray[np.floating]) -> Signal:

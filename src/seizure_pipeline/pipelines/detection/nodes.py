@@ -1,18 +1,14 @@
-"""Nodes of detection."""
+"""Nodes of detection; torch is imported when a node runs, so that start-up stays quick."""
 
 from __future__ import annotations
 
-import logging
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
 
 from seizure_pipeline.corpora import Folder
-from seizure_pipeline.detection import find_in_folder, load_chain
 from seizure_pipeline.inference.settings import InferenceSettings
-
-log = logging.getLogger(__name__)
 
 
 def detect_seizures(
@@ -24,5 +20,7 @@ def detect_seizures(
     detections: Path,
 ) -> pd.DataFrame:
     """A file or a folder of EDF files -> csv_bi, events TSV and a picture each, and a table of what was found."""
+    from seizure_pipeline.detection import find_in_folder, load_chain
+
     chain = load_chain(models / checkpoint["folder"], operating_point, inference)
     return pd.DataFrame(find_in_folder(chain, own_recordings, detections))

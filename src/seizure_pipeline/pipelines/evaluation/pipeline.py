@@ -26,7 +26,7 @@ TRACE_INPUTS = [
 BASELINE_INPUTS = ["window_index", "window_cache", "baseline_traces", "params:evaluation"]
 SCORE_INPUTS = ["trace_index", "traces", "checkpoint", "params:evaluation", "params:post_processing"]
 COMPARE_INPUTS = ["metrics", "baseline_index", "baseline_traces", "params:post_processing"]
-CURVE_INPUTS = ["trace_index", "traces", "baseline_index", "baseline_traces", "metrics", "params:post_processing"]
+CURVE_INPUTS = ["trace_index", "traces", "baseline_index", "baseline_traces", "params:post_processing"]
 PAGE_INPUTS = [
     "trace_index",
     "traces",

@@ -5,16 +5,39 @@ from __future__ import annotations
 from pathlib import Path
 
 import pandas as pd
+from matplotlib.figure import Figure
 
 from seizure_pipeline import cache, corpora
 from seizure_pipeline.cache import PreparationSettings
-from seizure_pipeline.corpora import Folder
+from seizure_pipeline.corpora import Folder, RecordingRow
 from seizure_pipeline.montage import MontageSettings
+from seizure_pipeline.pages import montage_page
+
+MONTAGES_SHOWN = 4
 
 
 def cache_recordings(
-    corpus: Folder, recordings: pd.DataFrame, settings: PreparationSettings, montage: MontageSettings, window_cache: Path
+    corpus: Folder,
+    recordings: pd.DataFrame,
+    settings: PreparationSettings,
+    montage: MontageSettings,
+    window_cache: Path,
 ) -> pd.DataFrame:
     """Accepted recordings -> one NPZ each in the cache, and the index of what each holds."""
     rows = corpora.rows_from_table(recordings)
     return cache.table_from_rows(cache.build_cache(corpus, rows, settings, montage, window_cache))
+
+
+def draw_montages(corpus: Folder, recordings: pd.DataFrame, montage: MontageSettings) -> dict[str, Figure]:
+    """A picture of how channels become electrodes for one recording of each montage, the commonest first."""
+    rows = [row for row in corpora.rows_from_table(recordings) if row.accepted]
+    by_channels: dict[tuple[str, ...], list[RecordingRow]] = {}
+    for row in rows:
+        by_channels.setdefault(row.channels, []).append(row)
+    commonest = sorted(by_channels.values(), key=lambda group: (-len(group), group[0].recording_id))
+    figures = {}
+    for group in commonest[:MONTAGES_SHOWN]:
+        with corpus.local(group[0].path) as edf:
+            title = f"{group[0].recording_id}, as {len(group)} of {len(rows)} recordings"
+            figures[f"{group[0].recording_id}.png"] = montage_page(edf, montage, title)
+    return figures

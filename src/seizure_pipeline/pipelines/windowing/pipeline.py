@@ -4,10 +4,15 @@ from __future__ import annotations
 
 from kedro.pipeline import Node, Pipeline
 
-from seizure_pipeline.pipelines.windowing.nodes import cache_recordings
+from seizure_pipeline.pipelines.windowing.nodes import cache_recordings, draw_montages
 
 
 def create_pipeline() -> Pipeline:
     """Build the windowing pipeline."""
     inputs = ["corpus", "recordings", "params:windowing", "params:montage", "window_cache"]
-    return Pipeline([Node(cache_recordings, inputs, "window_index", name="cache_recordings")])
+    return Pipeline(
+        [
+            Node(cache_recordings, inputs, "window_index", name="cache_recordings"),
+            Node(draw_montages, ["corpus", "recordings", "params:montage"], "montage_pages", name="draw_montages"),
+        ]
+    )

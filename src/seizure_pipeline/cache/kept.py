@@ -1,0 +1,52 @@
+"""Traces of recordings, one NPZ each, kept as long as what they were made from is the same."""
+
+from __future__ import annotations
+
+import logging
+import zipfile
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, TypeAlias
+
+import numpy as np
+from numpy.typing import NDArray
+
+from seizure_pipeline.cache.index import IndexRow
+from seizure_pipeline.cache.npz import write_npz
+from seizure_pipeline.configuration import fingerprint
+from seizure_pipeline.progress import ProgressMeter
+
+log = logging.getLogger(__name__)
+NumberArrays: TypeAlias = dict[str, NDArray[np.float32]]
+MARK = "fingerprint"
+
+
+def keep_traces(
+    rows: list[IndexRow], folder: Path, make: Callable[[IndexRow], NumberArrays], made_from: dict[str, Any], title: str
+) -> None:
+    """Write `make(row)` of every row below `folder`; a file made from the same signal and `made_from` is kept."""
+    kept = 0
+    with ProgressMeter(title, len(rows), "recordings") as meter:
+        for row in rows:
+            path = folder / f"{row.recording_id}.npz"
+            wanted = fingerprint({**made_from, "signal": row.fingerprint})
+            if _fingerprint_of(path) == wanted:
+                kept += 1
+            else:
+                write_npz(path, {**make(row), MARK: np.frombuffer(wanted.encode(), dtype=np.uint8)})
+            meter.advance(note=row.recording_id)
+    log.info("%s: %d unchanged and kept, %d made", title, kept, len(rows) - kept)
+
+
+def read_kept(folder: Path, row: IndexRow) -> NumberArrays:
+    """What `keep_traces` left for a row."""
+    with np.load(folder / f"{row.recording_id}.npz", allow_pickle=False) as file:
+        return {name: file[name] for name in file.files if name != MARK}
+
+
+def _fingerprint_of(path: Path) -> str | None:
+    try:
+        with np.load(path, allow_pickle=False) as file:
+            return bytes(file[MARK]).decode()
+    except (FileNotFoundError, zipfile.BadZipFile, KeyError, ValueError, EOFError):
+        return None

@@ -1,0 +1,68 @@
+"""Pictures of recordings: a page of EEG with its probability trace, and how a recording's channels become electrodes."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+from matplotlib.figure import Figure
+from numpy.typing import NDArray
+
+from seizure_pipeline.cache import CachedSignal
+from seizure_pipeline.figures import EegPage, montage_figure, trace_figure
+from seizure_pipeline.montage import MontageSettings, electrode_map
+from seizure_pipeline.recordings import open_recording
+from seizure_pipeline.windows import RATE_HZ, TOKEN_RATE_HZ, Layout
+
+Interval = tuple[float, float]
+PAGE_S = 60.0
+LEAD_S = 10.0
+MONTAGE_S = 10.0
+SHOWN_EVERY = 2  # samples: 128 Hz is more than a page can show
+
+
+def recording_page(
+    signal: CachedSignal,
+    probability_L: NDArray[np.float32],
+    threshold: float | None,
+    reference: Sequence[Interval],
+    detections: Sequence[Interval],
+    title: str,
+) -> Figure:
+    """A minute of EEG around the first event, or the likeliest moment, above the trace; events in the file's clock (s)."""
+    times_s = token_times_s(signal.layout)
+    events = [*reference, *detections]
+    focus_s = events[0][0] if events else float(times_s[int(np.argmax(probability_L))])
+    return trace_figure(times_s, probability_L, threshold, reference, detections, _page(signal, focus_s - LEAD_S), title)
+
+
+def token_times_s(layout: Layout) -> NDArray[np.float64]:
+    """Start of every token in the file's clock, (L,)."""
+    pieces = [
+        start_s + np.arange(tokens) / TOKEN_RATE_HZ
+        for start_s, tokens in zip(layout.stretch_start_s, layout.stretch_tokens, strict=True)
+    ]
+    return np.concatenate(pieces)
+
+
+def _page(signal: CachedSignal, from_s: float) -> EegPage:
+    layout = signal.layout
+    focus_s = max(from_s + LEAD_S, 0.0)
+    stretch = max(int(np.searchsorted(layout.stretch_start_s, focus_s, side="right")) - 1, 0)
+    samples, start_s = layout.stretch_samples[stretch], layout.stretch_start_s[stretch]
+    wanted = round((from_s - start_s) * RATE_HZ)
+    first = min(max(wanted, 0), max(samples - round(PAGE_S * RATE_HZ), 0))
+    begin = layout.sample_starts[stretch] + first
+    end = min(begin + round(PAGE_S * RATE_HZ), layout.sample_starts[stretch] + samples)
+    shown = signal.signal[:, begin:end:SHOWN_EVERY].astype(np.float32) * np.float32(signal.step_sd)
+    return EegPage(start_s + first / RATE_HZ, RATE_HZ / SHOWN_EVERY, shown, unit="robust SD")
+
+
+def montage_page(edf: Path, settings: MontageSettings, title: str) -> Figure:
+    """The recorded derivations of an EDF file beside the electrodes that they become, from its first stretch."""
+    recording = open_recording(edf)
+    mapped = electrode_map(recording.labels, settings)
+    rate_hz = recording.rates_hz[mapped.channels[0]]
+    derivations_CT = recording.read_uv(mapped.channels, 0)[:, : round(MONTAGE_S * rate_hz)]
+    return montage_figure(recording.labels, mapped, derivations_CT, mapped.matrix @ derivations_CT, rate_hz, title)
