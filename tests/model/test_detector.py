@@ -82,6 +82,16 @@ def test_constant_and_zero_windows_stay_finite_forward_and_backward() -> None:
     assert all(p.grad is not None and p.grad.isfinite().all() for p in model.parameters())
 
 
+def test_bfloat16_autocast_trains_and_stays_near_float32() -> None:
+    model = tiny().eval()
+    exact = model(windows())
+    with torch.autocast("cpu", torch.bfloat16):
+        rough = model(windows())
+    rough.float().square().sum().backward()
+    torch.testing.assert_close(rough.float(), exact, atol=0.02, rtol=0)
+    assert all(p.grad is not None and p.grad.isfinite().all() for p in model.parameters())
+
+
 def test_norm_of_a_time_step_does_not_see_other_time_steps() -> None:
     norm, x = ChannelNorm(6), torch.randn(2, 6, 9)
     changed = x.clone()

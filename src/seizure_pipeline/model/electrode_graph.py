@@ -17,11 +17,13 @@ SIMILARITY_EPSILON = 1e-6  # defines the similarity of a zero vector with anythi
 
 def pair_similarity(features_BCDR: Tensor) -> Tensor:
     """Cosine of the features of each pair of electrodes i < j, shape (B, E, R), in float32."""
-    features_BRCD = features_BCDR.permute(0, 3, 1, 2).float()
-    unit_BRCD = features_BRCD * torch.rsqrt(features_BRCD.square().sum(-1, keepdim=True) + SIMILARITY_EPSILON)
-    electrodes = unit_BRCD.shape[2]
-    first_E, second_E = torch.triu_indices(electrodes, electrodes, 1, device=unit_BRCD.device)
-    similarity_BRE = (unit_BRCD @ unit_BRCD.mT).flatten(-2)[..., first_E * electrodes + second_E]
+    electrodes = features_BCDR.shape[1]
+    with torch.autocast(features_BCDR.device.type, enabled=False):
+        features_BRCD = features_BCDR.permute(0, 3, 1, 2).float()
+        unit_BRCD = features_BRCD * torch.rsqrt(features_BRCD.square().sum(-1, keepdim=True) + SIMILARITY_EPSILON)
+        similarity_BRCC = unit_BRCD @ unit_BRCD.mT
+    first_E, second_E = torch.triu_indices(electrodes, electrodes, 1, device=similarity_BRCC.device)
+    similarity_BRE = similarity_BRCC.flatten(-2)[..., first_E * electrodes + second_E]
     return similarity_BRE.transpose(1, 2)
 
 
@@ -102,14 +104,13 @@ class PairStream(nn.Module):
 
     def forward(self, features_BCDL: Tensor) -> Tensor:
         """Normalised adjacency (B, R, C, C) in float32, one per `pair_every` tokens (the last may cover fewer)."""
-        pooled_BCDR = F.avg_pool1d(features_BCDL.flatten(0, 1), self.every, ceil_mode=True).unflatten(
-            0, features_BCDL.shape[:2]
-        )
+        pooled_SDR = F.avg_pool1d(features_BCDL.flatten(0, 1), self.every, ceil_mode=True)
+        pooled_BCDR = torch.unflatten(pooled_SDR, 0, features_BCDL.shape[:2])
         similarity_BER = pair_similarity(pooled_BCDR)
         scanned_SRD = self.scan(self.norm(self.lift(similarity_BER.flatten(0, 1).unsqueeze(-1))))
         with torch.autocast(scanned_SRD.device.type, enabled=False):  # bfloat16 would tie most weights of a row
             weights_SR = F.softplus(self.weight(scanned_SRD.float())).squeeze(-1)
-            weights_BRE = weights_SR.unflatten(0, similarity_BER.shape[:2]).transpose(1, 2)
+            weights_BRE = torch.unflatten(weights_SR, 0, similarity_BER.shape[:2]).transpose(1, 2)
             return normalised(keep_strongest(pair_matrix(weights_BRE, self.electrodes), self.neighbours))
 
 
@@ -128,7 +129,7 @@ class GraphLayer(nn.Module):
         Dropout takes a feature of an electrode away for the whole window, as in the encoder.
         """
         x_BRCF = (self.linear(x_BRCMD) + extra_BRC1D).flatten(-2)
-        mixed_BRCMD = self.norm((diffusion_BRCC.to(x_BRCF.dtype) @ x_BRCF).unflatten(-1, x_BRCMD.shape[-2:]))
+        mixed_BRCMD = self.norm(torch.unflatten(diffusion_BRCC.to(x_BRCF.dtype) @ x_BRCF, -1, x_BRCMD.shape[-2:]))
         windows, _, electrodes, _, features = x_BRCMD.shape
         kept = F.dropout(mixed_BRCMD.new_ones(windows, 1, electrodes, 1, features), self.dropout, self.training)
         return x_BRCMD + F.silu(mixed_BRCMD) * kept
@@ -150,7 +151,7 @@ class ElectrodeGraph(nn.Module):
         """(B, C, L, D) and the normalised adjacency to (B, L, C, D)."""
         length = tokens_BCLD.shape[2]
         padded_BCLD = F.pad(tokens_BCLD, (0, 0, 0, -length % self.every))
-        x_BRCMD = padded_BCLD.unflatten(2, (-1, self.every)).transpose(1, 2)
+        x_BRCMD = torch.unflatten(padded_BCLD, 2, (-1, self.every)).transpose(1, 2)
         with torch.autocast(tokens_BCLD.device.type, enabled=False):
             diffusion_BRCC = diffusion(adjacency_BRCC, self.alpha, self.hops)
             positions_BRCD = laplacian_positions(adjacency_BRCC[:, :: self.graphs_per_position], self.positions)

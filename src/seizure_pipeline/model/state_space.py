@@ -47,19 +47,20 @@ def scan_chunked(x_SLHP: Tensor, dt_SLH: Tensor, A_H: Tensor, B_SLGN: Tensor, C_
     """The recurrence as matrix products within and between chunks (Dao & Gu 2024, section 6), shape (S, L, H, P).
 
     A length that is no multiple of `chunk` is padded with dt = 0: such steps neither decay nor drive the state.
-    Exponents are at most 0 everywhere, so that nothing overflows.
+    Exponents are at most 0 everywhere, so that nothing overflows. Runs in the type of `dt_SLH`, also under autocast.
     """
     length, groups = x_SLHP.shape[1], B_SLGN.shape[2]
     with torch.autocast(x_SLHP.device.type, enabled=False):
         dt_SKHQ = _chunks(dt_SLH, chunk).transpose(2, 3)
         total_SKHQ = torch.cumsum(dt_SKHQ * A_H[:, None], -1)
-        drive_SKHQP = _chunks(x_SLHP * dt_SLH[..., None], chunk).transpose(2, 3).unflatten(2, (groups, -1))
-        B_SKGQN = _chunks(B_SLGN, chunk).transpose(2, 3).unsqueeze(3)
-        C_SKGQN = _chunks(C_SLGN, chunk).transpose(2, 3).unsqueeze(3)
-        total_SKGHQ = total_SKHQ.unflatten(2, (groups, -1))
-        within = (C_SKGQN @ B_SKGQN.mT * _decay(total_SKGHQ)) @ drive_SKHQP
+        drive_SKHQP = _chunks(x_SLHP * dt_SLH[..., None], chunk).transpose(2, 3)
+        drive_SKGHQP = torch.unflatten(drive_SKHQP, 2, (groups, -1))
+        B_SKGQN = _chunks(B_SLGN.to(dt_SLH.dtype), chunk).transpose(2, 3).unsqueeze(3)
+        C_SKGQN = _chunks(C_SLGN.to(dt_SLH.dtype), chunk).transpose(2, 3).unsqueeze(3)
+        total_SKGHQ = torch.unflatten(total_SKHQ, 2, (groups, -1))
+        within = (C_SKGQN @ B_SKGQN.mT * _decay(total_SKGHQ)) @ drive_SKGHQP
         to_end = torch.exp(total_SKGHQ[..., -1:] - total_SKGHQ)
-        states = (B_SKGQN * to_end[..., None]).mT @ drive_SKHQP
+        states = (B_SKGQN * to_end[..., None]).mT @ drive_SKGHQP
         before = _states_before(states, torch.exp(total_SKGHQ[..., -1]))
         from_start = torch.exp(total_SKGHQ)
         y_SKHQP = (within + (C_SKGQN @ before) * from_start[..., None]).flatten(2, 3)
@@ -71,7 +72,7 @@ def _chunks(x_SL: Tensor, chunk: int) -> Tensor:
     missing = -x_SL.shape[1] % chunk
     if missing:
         x_SL = torch.cat([x_SL, x_SL.new_zeros(x_SL.shape[0], missing, *x_SL.shape[2:])], 1)
-    return x_SL.unflatten(1, (-1, chunk))
+    return torch.unflatten(x_SL, 1, (-1, chunk))
 
 
 def _decay(total_Q: Tensor) -> Tensor:
@@ -104,7 +105,7 @@ def scan_cuda(x_SLHP: Tensor, dt_SLH: Tensor, A_H: Tensor, B_SLGN: Tensor, C_SLG
     padded = length + -length % CUDA_CHUNK
     per_sequence = padded * max(CUDA_CHUNK * B_SLGN.shape[2], heads * max(width, B_SLGN.shape[3]))
     size = max(1, (CUDA_INDEX_LIMIT - 1) // per_sequence)
-    slices = (tensor.split(size) for tensor in (x_SLHP, dt_SLH, B_SLGN, C_SLGN))
+    slices = (torch.split(tensor, size) for tensor in (x_SLHP, dt_SLH, B_SLGN, C_SLGN))
     outputs = [mamba_chunk_scan_combined(x, dt, A_H, B, C, CUDA_CHUNK) for x, dt, B, C in zip(*slices, strict=True)]
     return outputs[0] if sequences <= size else torch.cat(outputs)
 
@@ -160,11 +161,11 @@ class Mamba2(nn.Module):
         """(S, L, D) to (S, L, D); token t sees tokens 0 to t."""
         widths = [self.inner, self.inner + 2 * self.state, self.dt_bias.shape[0]]
         # three products instead of the split of one: the split's gradient would copy the widest tensor of the layer
-        z_SLD, mixed_SLD, step_SLH = (F.linear(x_SLD, rows) for rows in self.in_proj.weight.split(widths))
+        z_SLD, mixed_SLD, step_SLH = (F.linear(x_SLD, rows) for rows in torch.split(self.in_proj.weight, widths))
         convolved_SLD = F.silu(causal_convolution(mixed_SLD, self.conv1d.weight, self.conv1d.bias))
-        u_SLD, B_SLN, C_SLN = convolved_SLD.split([self.inner, self.state, self.state], -1)
-        u_SLHP = u_SLD.unflatten(-1, (-1, self.head_dim))
-        dt_SLH = F.softplus(step_SLH.float() + self.dt_bias)  # float32: its sum over a window reaches hundreds
+        u_SLD, B_SLN, C_SLN = torch.split(convolved_SLD, [self.inner, self.state, self.state], -1)
+        u_SLHP = torch.unflatten(u_SLD, -1, (-1, self.head_dim))
+        dt_SLH = F.softplus(step_SLH.to(self.dt_bias.dtype) + self.dt_bias)  # float32: its sum over a window reaches hundreds
         y_SLHP = scan(u_SLHP, dt_SLH, -self.A_log.exp(), B_SLN.unsqueeze(2), C_SLN.unsqueeze(2))
         y_SLHP = y_SLHP + self.D[:, None] * u_SLHP
         out_SLD: Tensor = self.out_proj(self.norm(y_SLHP.flatten(-2), z_SLD))

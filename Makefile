@@ -1,0 +1,46 @@
+# Two commands on a fresh machine: `make run` (the main job on a generated corpus) and `make test`.
+PYTHON ?= python3
+BIN := .venv/bin
+INSTALLED := .venv/.installed
+CONSTRAINTS := requirements/constraints.txt
+ENV ?= base
+
+.PHONY: run smoke test check format mlflow viz install clean
+
+run: install          ## generate the corpus, train, evaluate, print the results
+	$(BIN)/kedro generate-corpus --env $(ENV)
+	$(BIN)/kedro run --env $(ENV)
+
+smoke:                ## the same on minutes of EEG
+	$(MAKE) run ENV=smoke
+
+test: install check   ## lint, types, import contracts and all tests
+	$(BIN)/pytest
+
+check: install        ## lint, types and import contracts
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+format: install       ## put the code in its form
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+mlflow: install       ## compare runs in the browser, http://127.0.0.1:5000
+	MLFLOW_SERVER_ENABLE_JOB_EXECUTION=false $(BIN)/mlflow ui --backend-store-uri sqlite:///mlflow.db --workers 1
+
+viz: install          ## browse the pipelines in the browser, http://127.0.0.1:4141
+	$(BIN)/kedro viz run --no-browser
+
+install: $(INSTALLED)
+
+# torch first, alone: a range in another package would fetch a build with CUDA where none is wanted
+$(INSTALLED): pyproject.toml $(CONSTRAINTS)
+	$(PYTHON) -m venv .venv
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check torch==2.13.0
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint $(CONSTRAINTS) --editable '.[dev]'
+	touch $(INSTALLED)
+
+clean:                ## remove what runs made; the corpus, the environment and MLflow's store stay
+	find data -mindepth 2 -not -name .gitkeep -not -path 'data/01_raw*' -delete
