@@ -113,9 +113,7 @@ def test_a_recording_has_a_length(duration_s: float) -> None:
 
 
 @given(possible_seizures())
-def test_csv_bi_gives_back_what_was_written(
-    tmp_path_factory: pytest.TempPathFactory, case: tuple[Seizures, float]
-) -> None:
+def test_csv_bi_gives_back_what_was_written(tmp_path_factory: pytest.TempPathFactory, case: tuple[Seizures, float]) -> None:
     path = tmp_path_factory.getbasetemp() / "round_trip.csv_bi"
     write_csv_bi(path, "p1_s1_t0", case[0], case[1], [0.5] * len(case[0]))
     seizures, duration_s = read_csv_bi(path)
@@ -124,9 +122,7 @@ def test_csv_bi_gives_back_what_was_written(
 
 
 @given(possible_seizures())
-def test_events_tsv_gives_back_what_was_written(
-    tmp_path_factory: pytest.TempPathFactory, case: tuple[Seizures, float]
-) -> None:
+def test_events_tsv_gives_back_what_was_written(tmp_path_factory: pytest.TempPathFactory, case: tuple[Seizures, float]) -> None:
     path = tmp_path_factory.getbasetemp() / "round_trip.tsv"
     write_events_tsv(path, case[0], case[1])
     seizures, duration_s = read_events_tsv(path)

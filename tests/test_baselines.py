@@ -15,9 +15,7 @@ def tone(frequency_hz, seconds=20):
     return np.sin(2 * np.pi * frequency_hz * t_s).astype(np.float32)[None]
 
 
-@pytest.mark.parametrize(
-    ("frequency_hz", "band", "other"), [(2.5, delta_power, theta_power), (6.0, theta_power, delta_power)]
-)
+@pytest.mark.parametrize(("frequency_hz", "band", "other"), [(2.5, delta_power, theta_power), (6.0, theta_power, delta_power)])
 def test_a_tone_lies_in_its_own_band(frequency_hz, band, other):
     assert np.median(band(tone(frequency_hz))) > 100 * np.median(other(tone(frequency_hz)))
 
@@ -60,9 +58,7 @@ def test_scores_do_not_depend_on_the_gain_of_the_recording():
         assert np.abs(louder_L - score_L).max() < 0.02, name
 
 
-@pytest.mark.parametrize(
-    ("n_samples", "n_tokens"), [(2560, 160), (2561, 161), (2575, 161), (2576, 161), (40, 3), (1, 1)]
-)
+@pytest.mark.parametrize(("n_samples", "n_tokens"), [(2560, 160), (2561, 161), (2575, 161), (2576, 161), (40, 3), (1, 1)])
 def test_there_is_one_token_for_every_16_samples_begun(n_samples, n_tokens):
     for score_L in one_feature_traces(noise(20)[:, :n_samples]).values():
         assert score_L.shape == (n_tokens,)

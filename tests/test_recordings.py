@@ -72,9 +72,7 @@ def test_rates_are_samples_over_record_duration(
 
 def test_an_open_number_of_records_is_what_the_file_holds(opened: Callable[[bytes], Recording]) -> None:
     assert opened(edf([signal()], ramp(7), n_records=-1)).n_records == 7
-    with pytest.raises(
-        RecordingError, match="57 bytes of data, an open number of records; the file holds whole records of 8"
-    ):
+    with pytest.raises(RecordingError, match="57 bytes of data, an open number of records; the file holds whole records of 8"):
         opened(edf([signal()], [*ramp(7), b"x"], n_records=-1))
 
 

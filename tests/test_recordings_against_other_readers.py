@@ -66,9 +66,7 @@ def test_a_file_with_a_gap_equals_its_two_pieces(path: Path) -> None:
     recording = open_recording(path)
     before = next(path.parent.glob(f"{path.name.split('-')[0]}-*_pre.edf"))
     after = next(
-        p
-        for p in path.parent.glob("*_ictal.edf")
-        if p.stem.split("-")[-1] == path.stem.split("-")[-1].replace("gap", "ictal")
+        p for p in path.parent.glob("*_ictal.edf") if p.stem.split("-")[-1] == path.stem.split("-")[-1].replace("gap", "ictal")
     )
     assert [(stretch.start_s, stretch.duration_s) for stretch in recording.stretches] == [(0.0, 10.0), (20.0, 10.0)]
     for stretch, piece in enumerate(map(open_recording, (before, after))):

@@ -187,8 +187,6 @@ def test_a_focal_seizure_reaches_the_other_side_late():
     sites_ST = np.zeros((len(SITES), 60 * BRAIN_RATE_HZ), np.float32)
     add_seizure(rng, dataclasses.replace(ictal, spread=1.0), draw_course(rng, ictal, 0.0, 60.0), sites_ST)
     sides = [np.abs(sites_ST[[site(name) for name in names]]) for names in (("T3", "F7", "C3"), ("T4", "F8", "C4"))]
-    early, late = (
-        [side[:, a * BRAIN_RATE_HZ : b * BRAIN_RATE_HZ].mean() for side in sides] for a, b in ((3, 10), (40, 58))
-    )
+    early, late = ([side[:, a * BRAIN_RATE_HZ : b * BRAIN_RATE_HZ].mean() for side in sides] for a, b in ((3, 10), (40, 58)))
     assert early[1] < 0.5 * early[0]
     assert late[1] > 0.5 * late[0]

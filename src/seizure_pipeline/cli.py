@@ -19,7 +19,7 @@ def cli() -> None:
 @cli.command(name="run", params=[*kedro_run.params], help=kedro_run.help)
 @click.option("--verbose", is_flag=True, help="Show the whole traceback of an error.")
 @click.pass_context
-def run(ctx: click.Context, verbose: bool, **options: Any) -> None:
+def run(ctx: click.Context, /, verbose: bool, **options: Any) -> None:
     """Run pipelines; an error is one plain message unless --verbose is given."""
     if options["pipeline"] and not options["pipelines"]:
         options["pipelines"], options["pipeline"] = [options["pipeline"]], None

@@ -113,6 +113,10 @@ class MlflowTracking:
         tracking.forget()
 
 
+def _folder_of(dataset: Any) -> str:
+    return str(dataset._filepath.parent)
+
+
 class RunSummary:
     """Prints what a run came to: the table of results with its baselines, refusals, and what to open next."""
 
@@ -128,6 +132,6 @@ class RunSummary:
         if "recordings" in made or "window_index" in made:
             print_refusals(refused)
         if "comparison" in made:
-            print_results(catalog.load("metrics"), catalog.load("comparison"))
+            print_results(catalog.load("metrics"), catalog.load("comparison"), _folder_of(catalog["metrics"]))
         if "detection_table" in made:
             print_detections(catalog.load("detection_table"))

@@ -151,10 +151,11 @@ def save_model(target: Path, checkpoint: Path, operating_point: dict[str, Any]) 
 
 def _signature() -> Any:
     from mlflow.models import ModelSignature
-    from mlflow.types import ColSpec, Schema
+    from mlflow.types import ColSpec, Schema, TensorSpec
 
-    outputs = [ColSpec("string", "path"), *(ColSpec("double", name) for name in ("onset_s", "offset_s", "confidence"))]
-    return ModelSignature(Schema([ColSpec("string", "path")]), Schema(outputs))
+    inputs: list[ColSpec | TensorSpec] = [ColSpec("string", "path")]
+    numbers = [ColSpec("double", name) for name in ("onset_s", "offset_s", "confidence")]
+    return ModelSignature(Schema(inputs), Schema([*inputs, *numbers]))
 
 
 def _experiment(client: mlflow.MlflowClient, name: str) -> str:

@@ -6,8 +6,9 @@ import json
 from pathlib import Path
 from typing import Any
 
-import mlflow
 import pandas as pd
+from mlflow.models import set_model
+from mlflow.pyfunc.model import PythonModel
 
 from seizure_pipeline.detection import TrainedChain, detect_recording, load_chain
 from seizure_pipeline.inference.settings import InferenceSettings
@@ -15,7 +16,7 @@ from seizure_pipeline.inference.settings import InferenceSettings
 COLUMNS = ["path", "onset_s", "offset_s", "confidence"]
 
 
-class SeizureDetector(mlflow.pyfunc.PythonModel):
+class SeizureDetector(PythonModel):
     """Detections of the checkpoint at its operating threshold."""
 
     def __init__(self) -> None:
@@ -37,4 +38,4 @@ class SeizureDetector(mlflow.pyfunc.PythonModel):
         return pd.DataFrame(rows, columns=COLUMNS)
 
 
-mlflow.models.set_model(SeizureDetector())
+set_model(SeizureDetector())

@@ -11,12 +11,11 @@ from rich.table import Table
 NEXT = (
     ("compare runs", "make mlflow    (or: mlflow ui --backend-store-uri sqlite:///mlflow.db --workers 1)"),
     ("browse the pipelines", "make viz       (or: kedro viz run)"),
-    ("pictures", "data/08_reporting/"),
 )
 
 
-def print_results(metrics: dict[str, Any], comparison: pd.DataFrame) -> None:
-    """Print the model beside its baselines, with the counts behind the figures."""
+def print_results(metrics: dict[str, Any], comparison: pd.DataFrame, folder: str) -> None:
+    """Print the model beside its baselines, with the counts behind the figures; pictures lie in `folder`."""
     console = Console(width=120)
     console.print(
         f"\nSplit {metrics['split']}: {metrics['seizures']} seizures in {metrics['hours']:.2f} h, "
@@ -39,7 +38,7 @@ def print_results(metrics: dict[str, Any], comparison: pd.DataFrame) -> None:
         f"Optimistic rule at 10 per 24 h: {metrics['optimistic_sensitivity_at_10fa']:.3f}; "
         f"AUROC pooled at {metrics['label_rate_hz']:g} Hz; {100 * metrics['seizure_time_share']:.1f} % of the time is ictal"
     )
-    for purpose, command in NEXT:
+    for purpose, command in (("pictures and metrics", folder), *NEXT):
         console.print(f"{purpose:<22}{command}", highlight=False)
 
 

@@ -4,7 +4,9 @@ from pathlib import Path
 import pytest
 import torch
 
-from seizure_pipeline.model import CheckpointError, Detector, ModelSettings, StreamSettings, load_checkpoint, save_checkpoint
+from seizure_pipeline.model.checkpoint import CheckpointError, load_checkpoint, save_checkpoint
+from seizure_pipeline.model.detector import Detector
+from seizure_pipeline.model.settings import ModelSettings, StreamSettings
 
 SETTINGS = ModelSettings(
     tcn_channels=(4,),

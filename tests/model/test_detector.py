@@ -6,7 +6,8 @@ import torch.nn.functional as F
 from pydantic import ValidationError
 from torch import Tensor
 
-from seizure_pipeline.model import Detector, ModelSettings, StreamSettings, count_parameters, parameter_groups
+from seizure_pipeline.model.detector import Detector, count_parameters, parameter_groups
+from seizure_pipeline.model.settings import ModelSettings, StreamSettings
 from seizure_pipeline.model.tcn import ChannelNorm, TemporalEncoder
 
 TINY = ModelSettings(
@@ -25,6 +26,13 @@ TINY = ModelSettings(
 def tiny(seed: int = 0, **changes: object) -> Detector:
     torch.manual_seed(seed)
     return Detector(ModelSettings(**{**TINY.model_dump(), **changes}))
+
+
+def outspoken() -> Detector:
+    """A detector whose logits differ from token to token as much as those of a trained one."""
+    model = tiny()
+    model.head.logit.weight.data.mul_(1000)
+    return model
 
 
 def windows(count: int = 2, samples: int = 16 * 30) -> Tensor:
@@ -60,14 +68,14 @@ def test_first_loss_is_the_entropy_of_the_prior(prior: float) -> None:
 
 
 def test_batch_order_does_not_matter() -> None:
-    model, batch, order = tiny().eval(), windows(5), torch.tensor([3, 0, 4, 1, 2])
-    torch.testing.assert_close(model(batch[order]), model(batch)[order], atol=1e-6, rtol=1e-4)
+    model, batch, order = outspoken().eval(), windows(5), torch.tensor([3, 0, 4, 1, 2])
+    torch.testing.assert_close(model(batch[order]), model(batch)[order], atol=1e-4, rtol=1e-4)
 
 
 def test_same_seed_gives_the_same_logits_and_gradients_bit_for_bit() -> None:
     results = []
     for _ in range(2):
-        model = tiny()
+        model = outspoken()
         logits = model(windows())
         logits.square().sum().backward()
         results.append([logits.detach(), *(p.grad for p in model.parameters())])
@@ -82,13 +90,22 @@ def test_constant_and_zero_windows_stay_finite_forward_and_backward() -> None:
     assert all(p.grad is not None and p.grad.isfinite().all() for p in model.parameters())
 
 
-def test_bfloat16_autocast_trains_and_stays_near_float32() -> None:
-    model = tiny().eval()
+def test_bfloat16_autocast_stays_near_float32_where_the_chosen_edges_are_the_same() -> None:
+    model, graphs = outspoken().eval(), []
+    first = model.pair_stream.register_forward_hook(lambda _part, _inputs, graph: graphs.append(graph))
     exact = model(windows())
+    first.remove()
+    model.pair_stream.register_forward_hook(lambda _part, _inputs, _graph: graphs[0])
     with torch.autocast("cpu", torch.bfloat16):
         rough = model(windows())
-    rough.float().square().sum().backward()
-    torch.testing.assert_close(rough.float(), exact, atol=0.02, rtol=0)
+    assert (rough - exact).square().mean().sqrt() < 0.1 * exact.std()
+
+
+def test_bfloat16_autocast_gives_every_parameter_a_finite_gradient() -> None:
+    model = outspoken()
+    with torch.autocast("cpu", torch.bfloat16):
+        logits = model(windows())
+    logits.float().square().sum().backward()
     assert all(p.grad is not None and p.grad.isfinite().all() for p in model.parameters())
 
 

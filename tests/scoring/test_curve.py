@@ -34,9 +34,7 @@ def curve(tp, fp, hours=24.0):
     gap_s=st.integers(0, 2),
     least_s=st.integers(0, 3),
 )
-def test_curve_holds_the_score_of_the_detections_at_every_distinct_score(
-    probability, other, events, cut, gap_s, least_s
-):
+def test_curve_holds_the_score_of_the_detections_at_every_distinct_score(probability, other, events, cut, gap_s, least_s):
     reference = [(float(a), float(min(a + length, 12))) for a, length in events]
     traces = [
         trace(probability, reference, starts=(0, cut)),

@@ -46,7 +46,7 @@ def write_signal(path: Path, prepared: Prepared, facts: dict[str, Any]) -> None:
         "clipped_samples": prepared.clipped,
         "interpolated": list(prepared.interpolated),
     }
-    arrays = {
+    arrays: dict[str, NDArray[Any]] = {
         "signal": prepared.signal,
         "median_uv": prepared.median_uv,
         "sd_uv": prepared.sd_uv,

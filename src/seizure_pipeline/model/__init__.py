@@ -1,4 +1,4 @@
-"""The detector: a window of standardised EEG in, one logit per 1/16 s out.
+"""The detector: a window of standardised EEG in, one logit per 1/16 s out. `settings` needs no torch.
 
 Tensors wear their axes as a suffix:
 
@@ -10,27 +10,9 @@ L   tokens, 16 samples each
 D   features
 E   electrode pairs i < j, in the order of `montage.PAIRS`
 R   graphs in a window, one per `pair_every` tokens
-M   tokens that share one graph
+M   tokens that share one graph, F their features side by side (M * D)
 S   sequences of one scan: B * C electrodes or B * E pairs
 H   heads of a scan, P features of a head, G groups, N scan state
-K   chunks of a scan, Q steps in a chunk
+K   chunks of a scan, Q steps in a chunk, J taps of its convolution
 ==  ==============================================================
 """
-
-from seizure_pipeline.model.checkpoint import CheckpointError, load_checkpoint, save_checkpoint
-from seizure_pipeline.model.detector import Detector, count_parameters, parameter_groups
-from seizure_pipeline.model.settings import SAMPLES_PER_TOKEN, ModelSettings, StreamSettings
-from seizure_pipeline.model.state_space import KernelMissing
-
-__all__ = [
-    "SAMPLES_PER_TOKEN",
-    "CheckpointError",
-    "Detector",
-    "KernelMissing",
-    "ModelSettings",
-    "StreamSettings",
-    "count_parameters",
-    "load_checkpoint",
-    "parameter_groups",
-    "save_checkpoint",
-]

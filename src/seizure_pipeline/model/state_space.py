@@ -19,7 +19,7 @@ from seizure_pipeline.model.settings import StreamSettings
 
 CHUNK = 8  # the cost per step is about Q + N P / Q, lowest at Q = sqrt(N P), which is 8 to 11 in the presets
 CUDA_CHUNK = 128
-CUDA_INDEX_LIMIT = 2**31  # mamba-ssm's kernels address their (S, K, Q, Q) products with 32 bits
+CUDA_INDEX_LIMIT = 2**31  # elements of one (S, K, Q, Q) product; mamba-ssm's kernels were seen to fail above it
 STEP_RANGE = (1e-3, 0.1)  # dt at the start, as in Mamba-2
 DECAY_RANGE = (1.0, 16.0)  # -A at the start, as in Mamba-2
 NORM_EPSILON = 1e-5  # a token whose gate is shut everywhere stays zero
@@ -95,7 +95,7 @@ def _states_before(states_SKGHNP: Tensor, decay_SKGH: Tensor) -> Tensor:
 def scan_cuda(x_SLHP: Tensor, dt_SLH: Tensor, A_H: Tensor, B_SLGN: Tensor, C_SLGN: Tensor) -> Tensor:
     """The recurrence by mamba-ssm's Triton kernel, shape (S, L, H, P); raises KernelMissing if it is not installed.
 
-    Sequences run in slices: the kernels index their products with 32 bits and fail beyond 2**31 elements.
+    Sequences run in slices, so that no product within the kernels reaches CUDA_INDEX_LIMIT elements.
     """
     try:
         from mamba_ssm.ops.triton.ssd_combined import mamba_chunk_scan_combined

@@ -20,7 +20,7 @@ class SamplingSettings(Settings):
 class LossSettings(Settings):
     """Binary cross-entropy per token, or its focal form (Lin et al. 2017) with exponent `focal_gamma`."""
 
-    kind: Literal["bce", "focal"] = "focal"
+    kind: Literal["bce", "focal"] = "bce"
     focal_gamma: float = Field(2.0, ge=0)
 
 

@@ -1,0 +1,36 @@
+"""Corpora that several tests read: generated once, minutes long, never changed."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from seizure_pipeline.corpora.synthetic import SyntheticSettings, generate_corpus
+
+REPOSITORY = Path(__file__).resolve().parents[1]
+SHARED = REPOSITORY.parent / "shared"
+
+
+@pytest.fixture(scope="session")
+def small_corpus(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Two train patients and two dev patients, two recordings of 70 to 90 s each."""
+    root = tmp_path_factory.mktemp("corpus")
+    settings = SyntheticSettings(
+        train_patients=2,
+        dev_patients=2,
+        eval_patients=0,
+        recordings_per_patient=2,
+        shortest_recording_min=1.2,
+        longest_recording_min=1.5,
+    )
+    generate_corpus(root, settings)
+    return root
+
+
+@pytest.fixture(scope="session")
+def real_recordings() -> Path:
+    """The folder of real clips beside the project."""
+    if not (SHARED / "real").is_dir():
+        pytest.skip("../shared/real is missing")
+    return SHARED / "real"

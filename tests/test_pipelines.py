@@ -1,0 +1,195 @@
+"""The whole way on minutes of EEG, with real files, real SQLite and the real MLflow."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import mlflow
+import numpy as np
+import pandas as pd
+import pytest
+from mlflow.entities import Run
+from test_command_line import KEDRO, REPOSITORY
+
+from seizure_pipeline.annotations import read_csv_bi, read_events_tsv
+from seizure_pipeline.scoring.names import FALSE_ALARM_BUDGETS_PER_24H, sensitivity_name
+from seizure_pipeline.training.loop import EARLY_STOPPING
+
+SENSITIVITIES = [sensitivity_name(budget) for budget in FALSE_ALARM_BUDGETS_PER_24H]
+
+
+@pytest.fixture(scope="session")
+def project(tmp_path_factory: pytest.TempPathFactory, small_corpus: Path) -> Path:
+    """A copy of the project's configuration, to run in without touching the checkout."""
+    root = tmp_path_factory.mktemp("project")
+    shutil.copytree(REPOSITORY / "conf", root / "conf")
+    shutil.copytree(REPOSITORY / "src", root / "src")
+    for name in ("pyproject.toml", ".telemetry"):
+        shutil.copy(REPOSITORY / name, root / name)
+    return root
+
+
+def run(project: Path, small_corpus: Path, *arguments: str, parameters: str = "") -> subprocess.CompletedProcess[str]:
+    chosen = f"corpus_root={small_corpus},data_root=data,training.threads=1{parameters}"
+    command = [KEDRO, "run", "--env", "smoke", f"--params={chosen}", *arguments]
+    return subprocess.run(command, cwd=project, capture_output=True, text=True, check=False)
+
+
+@pytest.fixture(scope="session")
+def finished(project: Path, small_corpus: Path) -> tuple[Path, str]:
+    """The project after one default run, and what that printed."""
+    done = run(project, small_corpus)
+    assert done.returncode == 0, done.stderr
+    return project, done.stdout
+
+
+def runs_of(project: Path) -> list[Run]:
+    mlflow.set_tracking_uri(f"sqlite:///{project}/mlflow.db")
+    return list(mlflow.MlflowClient().search_runs([mlflow.get_experiment_by_name("seizure_detection").experiment_id]))
+
+
+def test_the_metric_names_agree_from_early_stopping_to_the_report(finished: tuple[Path, str]) -> None:
+    project, _ = finished
+    assert SENSITIVITIES == ["sensitivity_at_10fa", "sensitivity_at_5fa", "sensitivity_at_2.5fa", "sensitivity_at_1fa"]
+    metrics = json.loads((project / "data/08_reporting/metrics.json").read_text())
+    history = pd.read_csv(project / "data/07_model_output/training_history.csv")
+    logged = runs_of(project)[-1].data.metrics
+    for name in SENSITIVITIES:
+        assert metrics[name] == logged[name]
+        assert history[name].iloc[-1] == logged[f"epoch/{name}"]
+    assert SENSITIVITIES[0] == EARLY_STOPPING
+
+
+def test_counts_stand_beside_the_figures(finished: tuple[Path, str], small_corpus: Path) -> None:
+    project, printed = finished
+    metrics = json.loads((project / "data/08_reporting/metrics.json").read_text())
+    annotated = [read_csv_bi(path) for path in (small_corpus / "edf/dev").rglob("*.csv_bi")]
+    assert metrics["seizures"] == sum(len(seizures) for seizures, _ in annotated)
+    assert metrics["hours"] == pytest.approx(sum(duration_s for _, duration_s in annotated) / 3600)
+    assert f"{metrics['seizures']} seizures" in printed
+    for detector in ("model", "line_length_mean", "chance by duration", "never", "always"):
+        assert detector in printed
+
+
+def test_the_mlflow_run_knows_parameters_data_and_commit(finished: tuple[Path, str]) -> None:
+    project, _ = finished
+    logged = runs_of(project)[-1]
+    assert logged.info.status == "FINISHED"
+    assert logged.data.params["training.optimizer.learning_rate"] == "0.003"
+    assert {"git_commit", "corpus_fingerprint", "cache_fingerprint"} <= set(logged.data.tags)
+    artifacts = {item.path for item in mlflow.MlflowClient().list_artifacts(logged.info.run_id, "pictures")}
+    assert "pictures/operating_curve_picture.png" in artifacts
+
+
+def test_nothing_unchanged_is_made_again(finished: tuple[Path, str], small_corpus: Path) -> None:
+    project, _ = finished
+    kept = [*project.glob("data/05_model_input/cache/*.npz"), *project.glob("data/06_models/*/state.safetensors")]
+    kept += project.glob("data/07_model_output/*traces/*.npz")
+    before = {path: path.stat().st_mtime_ns for path in kept}
+    assert len(before) == 8 + 1 + 4 + 4
+    done = run(project, small_corpus)
+    assert done.returncode == 0, done.stderr
+    assert {path: path.stat().st_mtime_ns for path in kept} == before
+
+
+def with_threshold(project: Path, threshold: float) -> None:
+    path = project / "data/06_models/operating_point.json"
+    path.write_text(json.dumps(json.loads(path.read_text()) | {"threshold": threshold}))
+
+
+def test_detection_writes_both_formats_and_a_picture(finished: tuple[Path, str], small_corpus: Path) -> None:
+    project, _ = finished
+    with_threshold(project, 1e-6)  # everything is a detection: what is written must cover the recording
+    edf = sorted((small_corpus / "edf/dev").rglob("*.edf"))[0]
+    done = run(project, small_corpus, "--pipelines", "detection", parameters=f",own_recordings={edf}")
+    assert done.returncode == 0, done.stderr
+    folder = project / "data/07_model_output/detections"
+    seizures, duration_s = read_csv_bi(folder / f"{edf.stem}.csv_bi")
+    again, _ = read_events_tsv(folder / f"{edf.stem}_events.tsv")
+    assert [(s.onset_s, s.offset_s) for s in seizures] == [(0.0, duration_s)]
+    assert len(again) == 1
+    assert (folder / f"{edf.stem}.png").read_bytes()[:4] == b"\x89PNG"
+
+
+def test_the_mlflow_model_loads_back_and_detects(finished: tuple[Path, str], small_corpus: Path, tmp_path: Path) -> None:
+    from seizure_pipeline.mlflow_run import save_model
+
+    project, _ = finished
+    record = json.loads((project / "data/06_models/checkpoint.json").read_text())
+    point = json.loads((project / "data/06_models/operating_point.json").read_text()) | {"threshold": 1e-6}
+    save_model(tmp_path / "model", project / "data/06_models" / record["folder"], point)
+    assert not [path for path in tmp_path.rglob("*") if path.suffix in (".pkl", ".pt", ".pth")]
+    edf = sorted((small_corpus / "edf/dev").rglob("*.edf"))[0]
+    found = mlflow.pyfunc.load_model(str(tmp_path / "model")).predict(pd.DataFrame({"path": [str(edf)]}))
+    assert found["onset_s"].tolist() == [0.0]
+    assert found["offset_s"].iloc[0] == pytest.approx(read_csv_bi(edf.with_suffix(".csv_bi"))[1])
+
+
+def test_a_failed_run_ends_failed_and_a_terminated_one_killed(finished: tuple[Path, str], small_corpus: Path) -> None:
+    project, _ = finished
+    done = run(project, small_corpus, "--pipelines", "training", parameters=",training.device=cuda")
+    assert done.returncode == 1
+    assert "CUDA" in done.stderr
+    assert "Traceback" not in done.stderr
+    assert runs_of(project)[0].info.status == "FAILED"
+    chosen = f"corpus_root={small_corpus},data_root=data,training.threads=1,training.seed=9,training.epochs=500"
+    command = [KEDRO, "run", "--env", "smoke", "--pipelines", "training", f"--params={chosen}"]
+    process = subprocess.Popen(command, cwd=project, stderr=subprocess.DEVNULL)
+    wait_for_running(project)
+    os.kill(process.pid, signal.SIGTERM)
+    process.wait(timeout=60)
+    assert runs_of(project)[0].info.status == "KILLED"
+
+
+def wait_for_running(project: Path) -> None:
+    deadline_s = time.monotonic() + 60
+    while runs_of(project)[0].info.status != "RUNNING":
+        assert time.monotonic() < deadline_s
+        time.sleep(0.2)
+    time.sleep(2)
+
+
+def test_a_recording_lost_from_the_scored_split_stops_the_evaluation(
+    finished: tuple[Path, str], small_corpus: Path, tmp_path: Path
+) -> None:
+    project, _ = finished
+    damaged = tmp_path / "corpus"
+    shutil.copytree(small_corpus, damaged)
+    edf = sorted((damaged / "edf/dev").rglob("*.edf"))[0]
+    edf.write_bytes(edf.read_bytes()[:-1000])
+    done = run(project, damaged, parameters=f",data_root={tmp_path / 'data'}")
+    assert done.returncode == 1
+    assert "split dev lost 1 recordings" in done.stderr
+    assert edf.name in done.stderr
+    recordings = pd.read_parquet(tmp_path / "data/02_intermediate/recordings.parquet")
+    assert recordings.loc[recordings["status"] == "refused", "recording_id"].tolist() == [edf.stem]
+
+
+def test_real_clips_go_the_whole_way(project: Path, real_recordings: Path) -> None:
+    parameters = f"corpus_root={real_recordings},data_root=data/real,training.epochs=1,training.threads=2"
+    command = [KEDRO, "run", "--env", "real_clips", f"--params={parameters}"]
+    done = subprocess.run(command, cwd=project, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    metrics = json.loads((project / "data/real/08_reporting/metrics.json").read_text())
+    assert metrics["recordings"] == 14
+    assert metrics["seizures"] == 4
+    index = pd.read_parquet(project / "data/real/05_model_input/window_index.parquet").set_index("recording_id")
+    gap = index.loc["chb02_16_t120-150_gap"]
+    assert json.loads(gap["stretch_start_s"]) == [0.0, 20.0]
+    assert json.loads(gap["seizures"]) == [[10.0, 20.0]]
+    with np.load(project / "data/real/05_model_input/cache/chb02_16_t120-150_gap.npz", allow_pickle=False) as file:
+        assert file["signal"].shape == (19, 20 * 256)
+
+
+def test_the_modules_of_this_checkout_are_tested() -> None:
+    import seizure_pipeline
+
+    assert Path(seizure_pipeline.__file__).is_relative_to(REPOSITORY)
+    assert sys.version_info >= (3, 11)
