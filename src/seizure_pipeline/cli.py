@@ -9,6 +9,8 @@ import click
 from click.core import ParameterSource
 from kedro.framework.cli.project import run as kedro_run
 from kedro.framework.cli.utils import env_option
+from kedro.io import DatasetError
+from kedro.validation.exceptions import ParameterValidationError
 
 
 @click.group(name="seizure_pipeline")
@@ -30,7 +32,7 @@ def run(ctx: click.Context, /, verbose: bool, **options: Any) -> None:
         options["runner_params"] = {**chosen, **(options["runner_params"] or {})}
     try:
         ctx.invoke(kedro_run, **options)
-    except (ValueError, RuntimeError, OSError) as error:
+    except (ValueError, RuntimeError, OSError, DatasetError, ParameterValidationError) as error:
         if verbose:
             raise
         raise click.ClickException(f"{type(error).__name__}: {error}") from None

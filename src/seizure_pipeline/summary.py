@@ -55,6 +55,7 @@ def print_detections(table: pd.DataFrame) -> None:
     """Print what was found in each file."""
     console = Console(width=120)
     shown = Table(title="Detections")
+    table = table.fillna("")
     for column in table.columns:
         shown.add_column(column)
     for record in table.to_dict(orient="records"):
