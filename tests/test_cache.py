@@ -3,20 +3,30 @@
 from __future__ import annotations
 
 import os
+import shutil
 import subprocess
 from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
+from edf_files import edf, signal
 
 from seizure_pipeline.cache import CacheError, PreparationSettings, build_cache, open_signal, rows_from_table, table_from_rows
 from seizure_pipeline.cache.npz import ALIGNMENT_BYTES, map_member, write_npz
 from seizure_pipeline.corpora import CorpusSettings, Folder, RecordingRow, examine_entries, find_entries
-from seizure_pipeline.montage import MontageSettings
+from seizure_pipeline.montage import ELECTRODES, MontageSettings
 from seizure_pipeline.windows import lay_windows
 
 SETTINGS = PreparationSettings(workers=1)
+ANNOTATION = """# version = csv_v1.0.0
+# bname = aa_s001_t000
+# duration = 20.0000 secs
+# montage_file = n/a
+#
+channel,start_time,stop_time,label,confidence
+TERM,14.0000,18.0000,seiz,1.0000
+"""
 
 
 def rows_of(root: Path) -> list[RecordingRow]:
@@ -89,6 +99,57 @@ def test_other_filter_settings_make_another_cache(small_corpus: Path, tmp_path: 
     first = build_cache(corpus, rows, SETTINGS, MontageSettings(), tmp_path)
     second = build_cache(corpus, rows, other, MontageSettings(), tmp_path)
     assert first[0].fingerprint != second[0].fingerprint
+    assert first[0].chain != second[0].chain
+
+
+def test_a_flipped_byte_in_the_cache_is_noticed(small_corpus: Path, tmp_path: Path) -> None:
+    rows = rows_of(small_corpus)[:1]
+    corpus = Folder(str(small_corpus))
+    (entry,) = build_cache(corpus, rows, SETTINGS, MontageSettings(), tmp_path)
+    whole = (tmp_path / entry.file).read_bytes()
+    broken = bytearray(whole)
+    broken[len(whole) // 2] ^= 1
+    (tmp_path / entry.file).write_bytes(bytes(broken))
+    build_cache(corpus, rows, SETTINGS, MontageSettings(), tmp_path)
+    assert (tmp_path / entry.file).read_bytes() == whole
+
+
+def test_a_copied_corpus_gives_the_same_fingerprints(small_corpus: Path, tmp_path: Path) -> None:
+    shutil.copytree(small_corpus, tmp_path / "copy")
+    for root, cache in ((small_corpus, "first"), (tmp_path / "copy", "second")):
+        build_cache(Folder(str(root)), rows_of(root)[:1], SETTINGS, MontageSettings(), tmp_path / cache)
+    first, second = (
+        build_cache(Folder(str(root)), rows_of(root)[:1], SETTINGS, MontageSettings(), tmp_path / cache)[0]
+        for root, cache in ((small_corpus, "first"), (tmp_path / "copy", "second"))
+    )
+    assert first.fingerprint == second.fingerprint
+
+
+def test_a_recording_that_is_flat_for_most_of_its_length_is_refused(tmp_path: Path) -> None:
+    noise = np.random.default_rng(3).integers(-1000, 1000, (8, 19 * 256), dtype="<i2")
+    records = [bytes(19 * 256 * 2)] * 12 + [record.tobytes() for record in noise]
+    folder = tmp_path / "edf/train/aa/s001_2020/01_tcp_ar"
+    folder.mkdir(parents=True)
+    (folder / "aa_s001_t000.edf").write_bytes(edf([signal(label, 256) for label in ELECTRODES], records))
+    (folder / "aa_s001_t000.csv_bi").write_text(ANNOTATION)
+    (entry,) = build_cache(Folder(str(tmp_path)), rows_of(tmp_path), SETTINGS, MontageSettings(), tmp_path / "cache")
+    assert entry.status == "refused"
+    assert "aa_s001_t000.edf" in entry.reason
+    assert "at most 2 % may" in entry.reason
+
+
+def test_a_flat_channel_is_refused_by_its_name(tmp_path: Path) -> None:
+    noise = np.random.default_rng(3).integers(-1000, 1000, (20, 19, 256), dtype="<i2")
+    noise[:, 4] = 7
+    folder = tmp_path / "edf/train/aa/s001_2020/01_tcp_ar"
+    folder.mkdir(parents=True)
+    records = [record.tobytes() for record in noise]
+    (folder / "aa_s001_t000.edf").write_bytes(edf([signal(label, 256) for label in ELECTRODES], records))
+    (folder / "aa_s001_t000.csv_bi").write_text(ANNOTATION)
+    (entry,) = build_cache(Folder(str(tmp_path)), rows_of(tmp_path), SETTINGS, MontageSettings(), tmp_path / "cache")
+    assert entry.reason == (
+        "edf/train/aa/s001_2020/01_tcp_ar/aa_s001_t000.edf: channels ['F7'] are flat throughout; an EEG channel must vary"
+    )
 
 
 def test_a_torn_cache_file_is_made_again(small_corpus: Path, tmp_path: Path) -> None:

@@ -3,15 +3,20 @@
 from __future__ import annotations
 
 import json
+import re
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 import yaml
+from kedro.config import OmegaConfigLoader
+from pydantic import BaseModel
 
 from seizure_pipeline.evaluation import EvaluationSettings
-from seizure_pipeline.hooks import ROOMS
+from seizure_pipeline.hooks import ROOMS, _settings_of_rooms
+from seizure_pipeline.model.settings import ModelSettings
 
 REPOSITORY = Path(__file__).resolve().parents[1]
 KEDRO = Path(sys.executable).with_name("kedro")
@@ -55,7 +60,12 @@ with KedroSession.create(project_path={str(REPOSITORY)!r}, env={env!r}) as sessi
 
 @pytest.mark.parametrize(
     ("parameter", "named"),
-    [("trainnig.epochs=3", "trainnig"), ("training.epoch=3", "epoch"), ("training.device=tpu", "tpu")],
+    [
+        ("trainnig.epochs=3", "trainnig"),
+        ("training.epoch=3", "training.epoch"),
+        ("training.device=tpu", "tpu"),
+        ("synthetic.sed=1", "synthetic.sed"),
+    ],
 )
 def test_a_parameter_that_nothing_reads_stops_before_any_node(parameter: str, named: str, tmp_path: Path) -> None:
     done = kedro("run", "--env", "smoke", f"--params={parameter},data_root={tmp_path}")
@@ -77,6 +87,44 @@ def test_no_path_of_data_stands_in_code() -> None:
         text = file.read_text()
         assert "01_raw" not in text, file
         assert "05_model_input" not in text, file
+
+
+@pytest.mark.parametrize("env", ["workstation", "modal", "modal_smoke"])
+def test_the_large_environments_train_the_full_network_on_everything(env: str) -> None:
+    parameters = load_parameters(env)
+    assert ModelSettings(**parameters["model"]) == ModelSettings()
+    assert parameters["training"]["sampling"] == {
+        "full_per_partial": 0.3,
+        "background_per_partial": 2.5,
+        "max_partial": None,
+    }
+
+
+def load_parameters(env: str) -> dict[str, dict[str, object]]:
+    loader = OmegaConfigLoader(str(REPOSITORY / "conf"), env=env, base_env="base", merge_strategy={"parameters": "soft"})
+    return dict(loader["parameters"])
+
+
+def test_every_setting_is_read_by_code() -> None:
+    code = "".join(path.read_text() for path in (REPOSITORY / "src").rglob("*.py"))
+    for room, settings in _settings_of_rooms().items():
+        for name in leaves(settings):
+            assert re.search(rf"\.{name}\b", code), f"{room}: nothing reads {name}"
+
+
+def leaves(settings: type[BaseModel]) -> Iterator[str]:
+    for name, field in settings.model_fields.items():
+        if isinstance(field.annotation, type) and issubclass(field.annotation, BaseModel):
+            yield from leaves(field.annotation)
+        else:
+            yield name
+
+
+def test_an_unwritable_cache_is_one_plain_message(tmp_path: Path) -> None:
+    (tmp_path / "data").write_text("a file where a folder should be")
+    done = kedro("run", "--env", "smoke", f"--params=corpus_root={tmp_path},data_root={tmp_path / 'data'}")
+    assert done.returncode == 1
+    assert "Traceback" not in done.stderr
 
 
 def test_evaluation_is_strict_unless_told() -> None:

@@ -116,6 +116,33 @@ def test_a_truncated_file_is_refused(tmp_path: Path) -> None:
     assert "sub-01_run-1_eeg.edf" in refusal(tmp_path)
 
 
+def test_an_unknown_electrode_is_named(tmp_path: Path) -> None:
+    recording(tmp_path, "sub-01_run-1", labels=(*ELECTRODES[:18], "EEG XX9-REF"))
+    (row,) = rows_of(tmp_path)
+    assert row.interpolated == ("O2",)
+    assert row.unused == ("EEG XX9-REF",)
+
+
+def test_an_edf_outside_the_split_folders_stops(small_corpus: Path, tmp_path: Path) -> None:
+    root = tmp_path / "corpus"
+    shutil.copytree(small_corpus, root)
+    (root / "edf/dev").rename(root / "edf/val")
+    with pytest.raises(CorpusError, match="below none of the folders"):
+        find_entries(Folder(str(root)), CorpusSettings())
+
+
+def test_a_corpus_that_is_not_there_stops(tmp_path: Path) -> None:
+    with pytest.raises(CorpusError, match="no such folder"):
+        find_entries(Folder(str(tmp_path / "missing")), CorpusSettings())
+
+
+def test_a_broken_link_is_refused_by_name(tmp_path: Path) -> None:
+    path = recording(tmp_path, "sub-01_run-1")
+    path.unlink()
+    path.symlink_to(tmp_path / "nowhere")
+    assert "sub-01_run-1_eeg.edf" in refusal(tmp_path)
+
+
 def test_excluded_files_are_left_out(tmp_path: Path) -> None:
     recording(tmp_path, "sub-01_run-1")
     recording(tmp_path / "other", "sub-99_run-1")

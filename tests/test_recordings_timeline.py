@@ -6,8 +6,6 @@ from pathlib import Path
 import numpy as np
 import pytest
 from edf_files import annotations, discontinuous, edf, signal, timed
-from hypothesis import given
-from hypothesis import strategies as st
 
 from seizure_pipeline.recordings import Recording, RecordingError, Stretch, open_recording
 
@@ -44,9 +42,9 @@ def test_records_apart_by_at_most_half_a_sample_or_2_ms_follow_each_other(opened
         (["+0", "+0.8", "+2"], "record 0 starts at 0 s and record 1 at 0.8 s; records of 1 s neither overlap nor go"),
         (["+5", "+6", "+2"], "record 1 starts at 6 s and record 2 at 2 s; records of 1 s neither overlap nor go"),
         (["+0", "+0.9", "+1.8", "+2.95"], "record 2 starts at 1.8 s and record 3 at 2.95 s"),
-        (["+0", "1", "+2"], "record 1 of 3 begins its annotations with b'1\\x14\\x14"),
+        (["+0", "1", "+2"], "record 1 of 3 begins its annotations with something else"),
         (["+0", "", "+2"], "they begin with the record's onset, such as '+123.5"),
-        (["+0", "+1,5", "+2"], "record 1 of 3 begins its annotations with b'+1,5"),
+        (["+0", "+1,5", "+2"], "record 1 of 3 begins its annotations with something else"),
     ],
 )
 def test_records_out_of_order_or_without_onset_are_refused(
@@ -61,48 +59,3 @@ def test_a_contiguous_file_takes_no_time_from_its_annotations(opened: Callable[[
     recording = opened(edf([signal(), annotations()], timed(["+0", "+9"]), reserved="EDF+C"))
     assert recording.stretches == (Stretch(0.0, 2.0, 0, 2),)
     assert recording.file_format == "EDF+C"
-
-
-def gappy(path: Path) -> Recording:
-    path.write_bytes(discontinuous(["+0", "+1", "+5", "+6", "+7", "+20"]))  # stretches [0, 2], [5, 8], [20, 21]
-    return open_recording(path)
-
-
-@given(recorded_s=st.floats(0, 6), file_clock_s=st.floats(0, 21))
-def test_recorded_time_and_file_clock_are_inverses(
-    tmp_path_factory: pytest.TempPathFactory, recorded_s: float, file_clock_s: float
-) -> None:
-    recording = gappy(tmp_path_factory.getbasetemp() / "gappy.edf")
-    for is_end in (False, True):
-        there = recording.to_file_clock_s(recorded_s, is_end)
-        assert recording.to_recorded_s(there) == pytest.approx(recorded_s, abs=1e-5)
-    inside = any(0 <= file_clock_s - s.start_s < s.duration_s - 1e-5 for s in recording.stretches)
-    back = recording.to_file_clock_s(recording.to_recorded_s(file_clock_s))
-    assert (back == pytest.approx(file_clock_s, abs=1e-5)) or not inside
-
-
-def test_an_instant_in_a_gap_maps_to_where_the_gap_was_cut_out(tmp_path: Path) -> None:
-    recording = gappy(tmp_path / "gappy.edf")
-    assert [recording.to_recorded_s(t) for t in (0, 1.5, 2, 3, 5, 6, 8, 19, 20.5, 21)] == [
-        0,
-        1.5,
-        2,
-        2,
-        2,
-        3,
-        5,
-        5,
-        5.5,
-        6,
-    ]
-    assert [recording.to_file_clock_s(t) for t in (0, 1.5, 2, 3, 5, 5.5, 6)] == [0, 1.5, 5, 6, 20, 20.5, 21]
-    assert [recording.to_file_clock_s(t, is_end=True) for t in (0, 1.5, 2, 3, 5, 6)] == [0, 1.5, 2, 6, 8, 21]
-
-
-@pytest.mark.parametrize("time_s", [-0.1, 21.1, float("nan")])
-def test_an_instant_outside_the_recording_has_no_place(tmp_path: Path, time_s: float) -> None:
-    recording = gappy(tmp_path / "gappy.edf")
-    with pytest.raises(RecordingError, match=r"file clock .* lies between 0 and 21"):
-        recording.to_recorded_s(time_s)
-    with pytest.raises(RecordingError, match=r"recorded time .* lies between 0 and 6"):
-        recording.to_file_clock_s(time_s)

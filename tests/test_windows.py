@@ -56,9 +56,42 @@ def test_a_gap_belongs_to_no_window_and_the_clocks_undo_each_other() -> None:
     layout = Layout((2560, 2560), (0.0, 20.0))
     assert layout.duration_s == 20.0
     assert [layout.recorded_s(t) for t in (0, 5, 10, 15, 20, 25, 30)] == [0, 5, 10, 10, 10, 15, 20]
+    assert [layout.recorded_s(t, is_end=True) for t in (5, 10, 15, 20, 25, 30)] == [5, 10, 10, 10, 15, 20]
     assert layout.file_clock_s(10.0) == 20.0
     assert layout.file_clock_s(10.0, is_end=True) == 10.0
     assert layout.file_clock_interval(5.0, 15.0) == (5.0, 25.0)
+
+
+def test_an_instant_in_a_gap_maps_to_where_the_gap_was_cut_out() -> None:
+    layout = Layout((512, 768, 256), (0.0, 5.0, 20.0))
+    clock = (0, 1.5, 2, 3, 5, 6, 8, 19, 20.5, 21)
+    assert [layout.recorded_s(t) for t in clock] == [0, 1.5, 2, 2, 2, 3, 5, 5, 5.5, 6]
+    assert [layout.recorded_s(t, is_end=True) for t in clock] == [0, 1.5, 2, 2, 2, 3, 5, 5, 5.5, 6]
+    assert [layout.file_clock_s(t) for t in (0, 1.5, 2, 3, 5, 5.5, 6)] == [0, 1.5, 5, 6, 20, 20.5, 21]
+    assert [layout.file_clock_s(t, is_end=True) for t in (0, 1.5, 2, 3, 5, 6)] == [0, 1.5, 2, 6, 8, 21]
+
+
+def test_a_seizure_that_begins_in_a_gap_marks_nothing_before_the_gap() -> None:
+    layout = Layout((1000, 1000), (0.0, 20.0))  # 62.5 tokens: the first stretch's last token is half padding
+    onset_s, offset_s = layout.recorded_interval(10.0, 22.0)
+    assert (onset_s, offset_s) == (63 / 16, 63 / 16 + 2)
+    assert np.flatnonzero(token_labels(layout, ((onset_s, offset_s),))).tolist() == list(range(63, 95))
+    assert layout.file_clock_interval(onset_s, offset_s) == (20.0, 22.0)
+
+
+@given(stretches, st.floats(0, 1), st.floats(0, 1))
+def test_recorded_time_and_the_files_clock_undo_each_other(samples: list[int], where: float, length: float) -> None:
+    layout = layout_of(samples)
+    onset_s = where * layout.stretch_samples[0] / 256 * 0.9
+    offset_s = onset_s + length * (layout.stretch_samples[0] / 256 - onset_s)
+    recorded = layout.recorded_interval(onset_s, offset_s)
+    assert recorded == pytest.approx((onset_s, offset_s))
+    assert layout.file_clock_interval(*recorded) == pytest.approx((onset_s, offset_s), abs=1e-9)
+
+
+def test_a_stride_over_the_window_is_refused() -> None:
+    with pytest.raises(ValueError, match="stride must be 1 to 480 tokens"):
+        lay_windows(layout_of([25600]), WindowSettings(window_s=30), stride_tokens=960)
 
 
 def test_a_token_is_ictal_if_its_middle_is() -> None:

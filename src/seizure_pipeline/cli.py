@@ -43,10 +43,18 @@ def run(ctx: click.Context, /, verbose: bool, **options: Any) -> None:
 def generate_corpus_command(env: str | None) -> None:
     """Generate the corpus of EDF files described by parameters_synthetic.yml where the catalog's `corpus` is."""
     from seizure_pipeline.corpora.synthetic import SyntheticSettings, generate_corpus
+    from seizure_pipeline.hooks import check_parameters
 
     configuration = _configuration(env, None, {})
-    settings = SyntheticSettings(**configuration["parameters"]["synthetic"])
-    generate_corpus(_root() / configuration["catalog"]["corpus"]["filepath"], settings)
+    parameters = configuration["parameters"]
+    root = _root() / configuration["catalog"]["corpus"]["filepath"]
+    try:
+        check_parameters(parameters)
+        if parameters["corpus"]["layout"] != "synthetic":
+            raise ValueError(f"corpus.layout is {parameters['corpus']['layout']!r}; only layout 'synthetic' is generated")
+        generate_corpus(root, SyntheticSettings(**parameters["synthetic"]))
+    except (ValueError, OSError) as error:
+        raise click.ClickException(f"{type(error).__name__}: {error}") from None
 
 
 def _root() -> Path:

@@ -35,15 +35,14 @@ class CorpusDataset(AbstractDataset[NoReturn, Folder]):
 
 
 class FolderDataset(AbstractDataset[NoReturn, Path]):
-    """A local folder that nodes fill and read by themselves, given to them as a Path and made when first asked for."""
+    """A local folder that nodes fill and read by themselves, given to them as a Path."""
 
     def __init__(self, *, filepath: str, metadata: dict[str, Any] | None = None) -> None:
         self._filepath = Path(filepath)
         self.metadata = metadata
 
     def load(self) -> Path:
-        """The folder's path; the folder exists afterwards."""
-        self._filepath.mkdir(parents=True, exist_ok=True)
+        """The folder's path; who writes there makes the folder."""
         return self._filepath
 
     def save(self, data: NoReturn) -> None:

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import logging
+from collections import Counter
 from dataclasses import dataclass
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import Any
 
 import numpy as np
@@ -12,17 +13,20 @@ from numpy.typing import NDArray
 
 from seizure_pipeline.annotations import Seizures, write_csv_bi, write_events_tsv
 from seizure_pipeline.cache import CachedSignal, prepare
+from seizure_pipeline.cache.build import REFUSALS
 from seizure_pipeline.corpora import CorpusError, Folder
+from seizure_pipeline.corpora.folder import FileFacts
+from seizure_pipeline.corpora.table import named
 from seizure_pipeline.inference.settings import InferenceSettings
 from seizure_pipeline.inference.traces import check_device, probability_trace
-from seizure_pipeline.model.checkpoint import load_checkpoint
+from seizure_pipeline.model.checkpoint import check_weights, load_checkpoint
 from seizure_pipeline.model.detector import Detector
-from seizure_pipeline.montage import ELECTRODES, MontageError, MontageSettings
+from seizure_pipeline.montage import ELECTRODES, MontageSettings
 from seizure_pipeline.pages import recording_page
 from seizure_pipeline.progress import follow
-from seizure_pipeline.recordings import Recording, RecordingError, open_recording
+from seizure_pipeline.recordings import Recording, open_recording
 from seizure_pipeline.scoring import Detection, PostProcessingSettings, Trace, detect
-from seizure_pipeline.signals import SignalError, SignalSettings
+from seizure_pipeline.signals import SignalSettings
 from seizure_pipeline.windows import TOKEN_RATE_HZ, Layout, WindowSettings
 
 log = logging.getLogger(__name__)
@@ -55,15 +59,13 @@ class DetectedRecording:
 def load_chain(checkpoint: Path, operating_point: dict[str, Any], inference: InferenceSettings) -> TrainedChain:
     """The chain of a checkpoint with its threshold.
 
-    Raises ValueError if the threshold was chosen for other weights or the electrodes are not those of this package."""
+    Raises CheckpointError if the threshold was chosen for other weights, ValueError if there is no threshold or the
+    electrodes are not those of this package."""
     check_device(inference.device)
     model, facts = load_checkpoint(checkpoint)
     if tuple(facts["electrodes"]) != ELECTRODES:
         raise ValueError(f"{checkpoint}: trained on electrodes {facts['electrodes']}, this package has {ELECTRODES}")
-    if operating_point["run"] != facts["run"]:
-        raise ValueError(
-            f"{checkpoint}: weights of run {facts['run']}, threshold of run {operating_point['run']}; run evaluation again"
-        )
+    check_weights(checkpoint, operating_point["weights_sha256"])
     if operating_point["threshold"] is None:
         raise ValueError(
             f"{checkpoint}: no threshold met {operating_point['budget_per_24h']:g} false alarms per 24 h on split "
@@ -121,24 +123,41 @@ def find_in_folder(chain: TrainedChain, recordings: Folder, target: Path) -> lis
     """Run every EDF or BDF below `recordings`, write the files of each below `target`, and list what was found.
 
     A refused file is listed with its reason. Raises CorpusError where there is no such file or all are refused."""
-    files = [file.path for file in recordings.files() if file.path.lower().endswith((".edf", ".bdf"))]
+    files = [file.path for file in _files(recordings) if file.path.lower().endswith((".edf", ".bdf"))]
     if not files:
         raise CorpusError(f"{recordings.url}: no EDF or BDF file there; detection needs at least one")
+    names = Counter(_name_of(path) for path in files)
+    if twice := [path for path in files if names[_name_of(path)] > 1]:
+        raise CorpusError(f"{recordings.url}: {twice} would write files of one name; rename or run them apart")
+    target.mkdir(parents=True, exist_ok=True)
     lines = [_find_in_file(chain, recordings, path, target) for path in follow(files, "detecting", len(files), "files")]
     if all(line["status"] == "refused" for line in lines):
         raise CorpusError(f"{recordings.url}: all {len(lines)} files are refused, the first because: {lines[0]['reason']}")
     return lines
 
 
+def _files(recordings: Folder) -> list[FileFacts]:
+    try:
+        return recordings.files()
+    except FileNotFoundError as error:
+        raise CorpusError(str(error)) from error
+
+
+def _name_of(path: str) -> str:
+    return str(PurePosixPath(path).with_suffix("")).replace("/", "_")
+
+
 def _find_in_file(chain: TrainedChain, recordings: Folder, path: str, target: Path) -> dict[str, Any]:
-    name = str(Path(path).with_suffix("")).replace("/", "_")
+    name = _name_of(path)
+    for left_over in (f"{name}.csv_bi", f"{name}_events.tsv", f"{name}.png"):
+        (target / left_over).unlink(missing_ok=True)
     line: dict[str, Any] = {"file": path, "status": "detected", "reason": "", "detections": 0, "duration_s": 0.0}
     try:
         with recordings.local(path) as edf:
             detected = detect_recording(chain, edf)
-    except (RecordingError, MontageError, SignalError) as refusal:
-        log.warning("refused: %s", refusal)
-        return {**line, "status": "refused", "reason": str(refusal), "alarmed_s": 0.0, "interpolated": ""}
+    except REFUSALS as refusal:
+        log.warning("refused: %s", named(path, refusal))
+        return {**line, "status": "refused", "reason": named(path, refusal), "alarmed_s": 0.0, "interpolated": ""}
     write_detections(detected, name, target, chain.threshold)
     log.info("%s: %d detections in %.0f s", path, len(detected.detections), detected.recording.duration_s)
     return {

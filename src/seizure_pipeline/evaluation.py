@@ -11,7 +11,7 @@ import pandas as pd
 from pydantic import Field
 
 from seizure_pipeline.baselines import one_feature_traces
-from seizure_pipeline.cache import IndexRow, open_signal
+from seizure_pipeline.cache import IndexRow, open_signal, rows_from_table, table_from_rows
 from seizure_pipeline.cache.index import accepted_of_split
 from seizure_pipeline.cache.kept import NumberArrays, keep_traces, read_kept
 from seizure_pipeline.configuration import Settings
@@ -23,6 +23,7 @@ from seizure_pipeline.scoring import (
     Summary,
     Trace,
     evaluate,
+    names,
     operating_curve,
     operating_point,
 )
@@ -30,6 +31,7 @@ from seizure_pipeline.scoring import (
 log = logging.getLogger(__name__)
 BASELINES_VERSION = 1
 MODEL = "model"
+TRACE = "trace_fingerprint"
 
 
 class EvaluationSettings(Settings):
@@ -57,7 +59,7 @@ def scored_rows(rows: list[IndexRow], settings: EvaluationSettings) -> list[Inde
     return accepted_of_split(rows, settings.split)
 
 
-def keep_baseline_traces(cache: Path, rows: list[IndexRow], folder: Path) -> None:
+def keep_baseline_traces(cache: Path, rows: list[IndexRow], folder: Path) -> list[str]:
     """Write the traces of the one-feature detectors of every row below `folder`; unchanged ones are kept."""
 
     def trace(row: IndexRow) -> NumberArrays:
@@ -65,16 +67,26 @@ def keep_baseline_traces(cache: Path, rows: list[IndexRow], folder: Path) -> Non
         signal_CT = cached.signal.astype(np.float32) * np.float32(cached.step_sd)
         return one_feature_traces(signal_CT, cached.layout.sample_starts)
 
-    keep_traces(rows, folder, trace, {"baselines": BASELINES_VERSION}, "one-feature traces")
+    return keep_traces(rows, folder, trace, {"baselines": BASELINES_VERSION}, "one-feature traces")
 
 
-def load_traces(folder: Path, rows: list[IndexRow]) -> dict[str, list[Trace]]:
-    """Traces of `rows` by detector name, as `model_traces` or `baseline_traces` left them."""
+def trace_table(rows: list[IndexRow], marks: list[str]) -> pd.DataFrame:
+    """The index of the traces of `rows`, each with the fingerprint of its file."""
+    return table_from_rows(rows).assign(**{TRACE: marks})
+
+
+def load_traces(folder: Path, table: pd.DataFrame) -> dict[str, list[Trace]]:
+    """Traces by detector name; `table` is `trace_table`'s. Raises CacheError if other traces lie there."""
     found: dict[str, list[Trace]] = {}
-    for row in rows:
-        for name, probability_L in read_kept(folder, row).items():
+    for row, mark in zip(trace_rows(table), table[TRACE], strict=True):
+        for name, probability_L in read_kept(folder, row, mark).items():
             found.setdefault(name, []).append(trace_of(row, probability_L))
     return found
+
+
+def trace_rows(table: pd.DataFrame) -> list[IndexRow]:
+    """The recordings of a `trace_table`."""
+    return rows_from_table(table.drop(columns=TRACE))
 
 
 def operating_record(
@@ -97,15 +109,15 @@ def operating_record(
 
 def comparison(summary: Summary, baselines: dict[str, list[Trace]], post_processing: PostProcessingSettings) -> pd.DataFrame:
     """The model, the one-feature detectors and the trivial ones, a row each, by the same rules."""
-    columns = ["auroc", "average_precision", *(f"sensitivity_at_{b:g}fa" for b in FALSE_ALARM_BUDGETS_PER_24H)]
+    columns = [names.AUROC, names.AVERAGE_PRECISION, *map(names.sensitivity_name, FALSE_ALARM_BUDGETS_PER_24H)]
     rows = [{"detector": MODEL, **{name: summary[name] for name in columns}}]
     for name, traces in baselines.items():
         figures = evaluate(traces, post_processing)
         rows.append({"detector": name, **{column: figures[column] for column in columns}})
-    chance = {f"sensitivity_at_{b:g}fa": summary[f"chance_sensitivity_at_{b:g}fa"] for b in FALSE_ALARM_BUDGETS_PER_24H}
+    chance = {names.sensitivity_name(b): summary[names.chance_sensitivity_name(b)] for b in FALSE_ALARM_BUDGETS_PER_24H}
     share = summary["seizure_time_share"]
-    rows.append({"detector": "chance by duration", "auroc": 0.5, "average_precision": share, **chance})
-    undecided = {"auroc": 0.5, "average_precision": share}
+    rows.append({"detector": "chance by duration", names.AUROC: 0.5, names.AVERAGE_PRECISION: share, **chance})
+    undecided = {names.AUROC: 0.5, names.AVERAGE_PRECISION: share}
     rows += [{"detector": name, **undecided, **_trivial(summary, name)} for name in ("never", "always")]
     return pd.DataFrame(rows, columns=["detector", *columns])
 
@@ -113,4 +125,4 @@ def comparison(summary: Summary, baselines: dict[str, list[Trace]], post_process
 def _trivial(summary: Summary, name: str) -> dict[str, float]:
     """Sensitivity of a detector with one operating point, at each budget that this point meets."""
     rate, sensitivity = (float(summary[f"{name}_{what}"] or 0) for what in ("false_alarms_per_24h", "sensitivity"))
-    return {f"sensitivity_at_{b:g}fa": sensitivity if rate <= b else 0.0 for b in FALSE_ALARM_BUDGETS_PER_24H}
+    return {names.sensitivity_name(b): sensitivity if rate <= b else 0.0 for b in FALSE_ALARM_BUDGETS_PER_24H}

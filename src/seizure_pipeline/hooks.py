@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
 from kedro.framework.hooks import hook_impl
-from pydantic import BaseModel
+from pydantic import BaseModel, ValidationError
 
 from seizure_pipeline import tracking
 
@@ -19,25 +19,63 @@ if TYPE_CHECKING:
     from seizure_pipeline.mlflow_run import MlflowRun
 
 log = logging.getLogger(__name__)
+LONGEST_TAG = 500
 ROOMS = frozenset(
     {"corpus", "montage", "windowing", "model", "training", "inference", "post_processing", "evaluation", "synthetic"}
 )
 PATHS = frozenset({"corpus_root", "own_recordings", "data_root"})
 
 
-class UnknownParameter(ValueError):
-    """A top-level parameter that no room reads."""
+class ParameterError(ValueError):
+    """A parameter that nothing reads, or a value that is not possible."""
 
 
 class ParameterKeys:
-    """Stops a run whose parameters hold a key that nothing reads; keys within a room are checked by its settings."""
+    """Stops a run whose parameters hold a key that nothing reads or a value that is not possible, in any room."""
 
     @hook_impl
     def after_context_created(self, context: KedroContext) -> None:
-        """Raise UnknownParameter for a top-level key that is neither a room nor a path."""
-        unknown = sorted(set(context.config_loader["parameters"]) - ROOMS - PATHS)
-        if unknown:
-            raise UnknownParameter(f"parameters {unknown} are read by nothing; known are {sorted(ROOMS | PATHS)}")
+        """Raise ParameterError, naming every wrong key with its value and rule."""
+        check_parameters(context.config_loader["parameters"])
+
+
+def check_parameters(parameters: dict[str, Any]) -> None:
+    """Hold all parameters against the settings of their rooms; raises ParameterError naming every wrong one."""
+    unknown = sorted(set(parameters) - ROOMS - PATHS)
+    wrong = [f"{key}: no such parameter; known are {', '.join(sorted(ROOMS | PATHS))}" for key in unknown]
+    for room, settings in _settings_of_rooms().items():
+        try:
+            settings.model_validate(parameters.get(room, {}))
+        except ValidationError as error:
+            for each in error.errors():
+                where = ".".join(str(part) for part in (room, *each["loc"]))
+                wrong.append(f"{where}: {each['msg']} (value {each['input']!r})")
+    if wrong:
+        raise ParameterError("; ".join(wrong))
+
+
+def _settings_of_rooms() -> dict[str, type[BaseModel]]:
+    from seizure_pipeline.cache import PreparationSettings
+    from seizure_pipeline.corpora import CorpusSettings
+    from seizure_pipeline.corpora.synthetic import SyntheticSettings
+    from seizure_pipeline.evaluation import EvaluationSettings
+    from seizure_pipeline.inference.settings import InferenceSettings
+    from seizure_pipeline.model.settings import ModelSettings
+    from seizure_pipeline.montage import MontageSettings
+    from seizure_pipeline.scoring import PostProcessingSettings
+    from seizure_pipeline.training.settings import TrainingSettings
+
+    return {
+        "corpus": CorpusSettings,
+        "montage": MontageSettings,
+        "windowing": PreparationSettings,
+        "model": ModelSettings,
+        "training": TrainingSettings,
+        "inference": InferenceSettings,
+        "post_processing": PostProcessingSettings,
+        "evaluation": EvaluationSettings,
+        "synthetic": SyntheticSettings,
+    }
 
 
 def flatten(value: Any, prefix: str) -> Iterator[tuple[str, Any]]:
@@ -103,7 +141,7 @@ class MlflowTracking:
     def on_pipeline_error(self, error: Exception) -> None:
         """Close the run as FAILED, with the error's first line."""
         if self._run is not None:
-            self._run.tag("error", f"{type(error).__name__}: {error}")
+            self._run.tag("error", f"{type(error).__name__}: {error}".splitlines()[0][:LONGEST_TAG])
         self._close("FAILED")
 
     def _close(self, status: str) -> None:

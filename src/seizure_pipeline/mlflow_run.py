@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import atexit
+import json
 import logging
 import os
 import signal
@@ -110,17 +111,21 @@ class MlflowRun:
 
     def _register(self, checkpoint: Path, operating_point: Mapping[str, Any]) -> None:
         if operating_point["threshold"] is None:
+            log.warning("no model is registered: no threshold meets the false-alarm budget")
             return
         weights = f"{operating_point['weights_sha256']} {operating_point['threshold']:.6f}"
         versions = self._client.search_model_versions(f"name='{self._model_name}'")
-        if any(version.tags.get("weights_and_threshold") == weights for version in versions):
-            log.info("registered model %s: these weights and this threshold are there already", self._model_name)
+        same = [version for version in versions if version.tags.get("weights_and_threshold") == weights]
+        if same:
+            self.tag("registered_model", f"{self._model_name} {same[0].version}")
+            log.info("registered model %s: version %s has these weights and this threshold", self._model_name, same[0].version)
             return
         with tempfile.TemporaryDirectory() as folder:
             save_model(Path(folder) / "model", checkpoint, dict(operating_point))
             self._client.log_artifacts(self._id, str(Path(folder) / "model"), "model")
         version = self._new_version()
         self._client.set_model_version_tag(self._model_name, version, "weights_and_threshold", weights)
+        self.tag("registered_model", f"{self._model_name} {version}")
         log.info("registered model %s, version %s", self._model_name, version)
 
     def _new_version(self) -> str:
@@ -137,7 +142,7 @@ class MlflowRun:
 def save_model(target: Path, checkpoint: Path, operating_point: dict[str, Any]) -> None:
     """Write an MLflow model that takes EDF paths and returns detections; weights stay safetensors, nothing is pickled."""
     point = target.parent / "operating_point.json"
-    point.write_text(pd.Series(operating_point).to_json())
+    point.write_text(json.dumps(operating_point))
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # hints about type hints and input examples; the signature is explicit
         mlflow.pyfunc.save_model(

@@ -29,15 +29,17 @@ class SignalError(ValueError):
 
 
 class SignalSettings(Settings):
-    """Target rate, pass band, notch and range of the stored signal; `notch_hz` None means no notch."""
+    """Pass band, notch and range of the stored signal; `notch_hz` None means no notch.
 
-    rate_hz: float = Field(default=RATE_HZ, ge=RATE_HZ, le=RATE_HZ)
+    A recording of which more than `max_clipped_share` would be clipped is refused."""
+
     band_low_hz: float = Field(default=0.5, gt=0)
     band_high_hz: float = Field(default=120.0, lt=RATE_HZ / 2)
     filter_order: int = Field(default=4, ge=1, le=8)
     notch_hz: float | None = Field(default=60.0, gt=0, lt=RATE_HZ / 2)
     notch_q: float = Field(default=30.0, gt=0)
     clip_sd: float = Field(default=32.0, gt=0)
+    max_clipped_share: float = Field(default=0.02, ge=0, le=1)
 
     @model_validator(mode="after")
     def _band_is_in_order(self) -> SignalSettings:
@@ -54,7 +56,7 @@ def resample_and_filter(x_CT: NDArray[np.float32], rate_hz: float, settings: Sig
 
     Raises SignalError for a rate below 100 Hz, an empty signal or a value that is not finite.
     """
-    ratio = _resampling_ratio(rate_hz, settings)
+    ratio = _resampling_ratio(rate_hz)
     n_samples = x_CT.shape[1]
     if n_samples == 0:
         raise SignalError("the signal is empty: 0 samples")
@@ -63,7 +65,7 @@ def resample_and_filter(x_CT: NDArray[np.float32], rate_hz: float, settings: Sig
     blocks = fft.next_fast_len(math.ceil((n_samples + 2 * pad) / ratio.denominator), real=True)
     n_in, n_out = blocks * ratio.denominator, blocks * ratio.numerator
     n_bins = (min(n_in, n_out) + 1) // 2  # strictly below both Nyquist frequencies
-    frequency_hz = np.arange(n_bins, dtype=np.float64) * (settings.rate_hz / n_out)
+    frequency_hz = np.arange(n_bins, dtype=np.float64) * (RATE_HZ / n_out)
     gain = (zero_phase_gain(frequency_hz, settings) * (n_out / n_in)).astype(np.float32)
     y_CT = np.empty((len(x_CT), round(n_samples * ratio)), dtype=np.float32)
     for x_T, y_T in zip(x_CT, y_CT, strict=True):
@@ -80,7 +82,7 @@ def zero_phase_gain(frequency_hz: NDArray[np.float64], settings: SignalSettings)
       band-pass  1 / (1 + ((w^2 - low*high) / (w (high - low)))^2n),  low and high the warped band edges;
       notch      (c - c0)^2 / ((c - c0)^2 + (tan(b / 2) sin)^2),  c = cos(2 pi f / rate), b = 2 pi notch / (Q rate).
     """
-    radians_per_hz = 2 * np.pi / settings.rate_hz
+    radians_per_hz = 2 * np.pi / RATE_HZ
     warped = np.tan(frequency_hz * (radians_per_hz / 2))
     low = math.tan(settings.band_low_hz * radians_per_hz / 2)
     high = math.tan(settings.band_high_hz * radians_per_hz / 2)
@@ -152,9 +154,9 @@ def check_rate(rate_hz: float) -> None:
         raise SignalError(f"sampling rate {rate_hz:g} Hz is below {MIN_RATE_HZ:g} Hz, the lowest that is taken")
 
 
-def _resampling_ratio(rate_hz: float, settings: SignalSettings) -> Fraction:
+def _resampling_ratio(rate_hz: float) -> Fraction:
     check_rate(rate_hz)
-    return Fraction(settings.rate_hz) / Fraction(rate_hz).limit_denominator(_MAX_RATE_DENOMINATOR)
+    return Fraction(RATE_HZ) / Fraction(rate_hz).limit_denominator(_MAX_RATE_DENOMINATOR)
 
 
 def _refuse_not_finite(x_CT: NDArray[np.float32]) -> None:

@@ -8,6 +8,8 @@ import pandas as pd
 from rich.console import Console
 from rich.table import Table
 
+from seizure_pipeline.scoring import names
+
 NEXT = (
     ("compare runs", "make mlflow    (or: mlflow ui --backend-store-uri sqlite:///mlflow.db --workers 1)"),
     ("browse the pipelines", "make viz       (or: kedro viz run)"),
@@ -29,13 +31,13 @@ def print_results(metrics: dict[str, Any], comparison: pd.DataFrame, folder: str
         table.add_row(*cells, style="bold" if record["detector"] == "model" else "")
     console.print(table)
     counts = "; ".join(
-        f"{budget} per 24 h: {metrics[f'found_seizures_at_{budget}fa']} found, "
-        f"{metrics[f'false_alarms_at_{budget}fa']} false alarms"
-        for budget in ("10", "5", "2.5", "1")
+        f"{budget:g} per 24 h: {metrics[names.found_seizures_name(budget)]} found, "
+        f"{metrics[names.false_alarms_name(budget)]} false alarms"
+        for budget in names.FALSE_ALARM_BUDGETS_PER_24H
     )
     console.print(f"Model at {counts}")
     console.print(
-        f"Optimistic rule at 10 per 24 h: {metrics['optimistic_sensitivity_at_10fa']:.3f}; "
+        f"Optimistic rule at 10 per 24 h: {metrics[names.optimistic_sensitivity_name(10.0)]:.3f}; "
         f"AUROC pooled at {metrics['label_rate_hz']:g} Hz; {100 * metrics['seizure_time_share']:.1f} % of the time is ictal"
     )
     for purpose, command in (("pictures and metrics", folder), *NEXT):
@@ -64,7 +66,8 @@ def print_detections(table: pd.DataFrame) -> None:
 
 
 def _heading(column: str) -> str:
-    return column.removeprefix("sensitivity_at_").removesuffix("fa") + (" FA" if column.endswith("fa") else "")
+    budgets = {names.sensitivity_name(budget): f"{budget:g} FA" for budget in names.FALSE_ALARM_BUDGETS_PER_24H}
+    return budgets.get(column, column)
 
 
 def _cell(column: str, value: Any) -> str:

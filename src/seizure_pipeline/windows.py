@@ -87,13 +87,20 @@ class Layout:
         """End of the last stretch in recorded time."""
         return self._recorded_starts_s[-1] + self.stretch_samples[-1] / RATE_HZ
 
-    def recorded_s(self, file_clock_s: float) -> float:
+    def recorded_s(self, file_clock_s: float, is_end: bool = False) -> float:
         """Recorded time (gaps cut out, each stretch from a whole token) at a time of the file's clock.
 
-        A time inside a gap is the gap's place."""
-        stretch = max(int(np.searchsorted(self.stretch_start_s, file_clock_s, side="right")) - 1, 0)
-        within_s = min(max(file_clock_s - self.stretch_start_s[stretch], 0.0), self.stretch_samples[stretch] / RATE_HZ)
-        return self._recorded_starts_s[stretch] + within_s
+        In a gap it is the start of what follows, or for the end of an event the end of what went before."""
+        stretch = max(int(np.searchsorted(self.stretch_start_s, file_clock_s, side="left" if is_end else "right")) - 1, 0)
+        length_s = self.stretch_samples[stretch] / RATE_HZ
+        within_s = max(file_clock_s - self.stretch_start_s[stretch], 0.0)
+        if not is_end and within_s >= length_s and stretch + 1 < len(self.stretch_samples):
+            return self._recorded_starts_s[stretch + 1]
+        return self._recorded_starts_s[stretch] + min(within_s, length_s)
+
+    def recorded_interval(self, onset_s: float, offset_s: float) -> tuple[float, float]:
+        """An event of the file's clock in recorded time; empty (offset <= onset) where all of it lies in a gap."""
+        return self.recorded_s(onset_s), self.recorded_s(offset_s, is_end=True)
 
     def file_clock_s(self, recorded_s: float, is_end: bool = False) -> float:
         """The file's clock at a recorded time; at a gap, its far side, or its near side for the end of an event."""
@@ -130,9 +137,13 @@ def starts(stretch_tokens: int, window_tokens: int, stride_tokens: int) -> list[
 
 
 def lay_windows(layout: Layout, settings: WindowSettings, stride_tokens: int | None = None) -> list[Window]:
-    """All windows of a recording in order of time; `stride_tokens` overrides the settings' stride."""
+    """All windows of a recording in order of time; `stride_tokens` overrides the settings' stride.
+
+    Raises ValueError for a stride over the window's length, which would leave tokens in no window."""
     stride = settings.stride_tokens if stride_tokens is None else stride_tokens
     size = settings.window_tokens
+    if not 1 <= stride <= size:
+        raise ValueError(f"windows of {size} tokens every {stride}: the stride must be 1 to {size} tokens of 1/16 s")
     return [
         Window(
             stretch=stretch,

@@ -23,9 +23,9 @@ TINY = ModelSettings(
 )
 
 
-def tiny(seed: int = 0, **changes: object) -> Detector:
+def tiny(seed: int = 0, prior: float = 0.05, **changes: object) -> Detector:
     torch.manual_seed(seed)
-    return Detector(ModelSettings(**{**TINY.model_dump(), **changes}))
+    return Detector(ModelSettings(**{**TINY.model_dump(), **changes}), prior)
 
 
 def outspoken() -> Detector:

@@ -9,7 +9,10 @@ from typing import Any
 import pandas as pd
 
 from seizure_pipeline.configuration import fingerprint
-from seizure_pipeline.windows import Layout
+from seizure_pipeline.corpora import RecordingRow
+from seizure_pipeline.windows import Kind, Layout
+
+Interval = tuple[float, float]
 
 
 class CacheError(ValueError):
@@ -18,7 +21,9 @@ class CacheError(ValueError):
 
 @dataclass(frozen=True, slots=True)
 class IndexRow:
-    """One recording in the cache; `seizures` in seconds of recorded time, gaps cut out, starts in the file's clock."""
+    """One recording in the cache; `seizures` in seconds of recorded time, gaps cut out, starts in the file's clock.
+
+    `fingerprint` stands for the stored samples and the seizures, `chain` for the settings that made the samples."""
 
     recording_id: str
     patient_id: str
@@ -27,6 +32,7 @@ class IndexRow:
     reason: str
     file: str
     fingerprint: str
+    chain: str
     duration_s: float
     stretch_samples: tuple[int, ...]
     stretch_start_s: tuple[float, ...]
@@ -37,6 +43,48 @@ class IndexRow:
     partial_windows: int
     full_windows: int
 
+    @classmethod
+    def refused(cls, row: RecordingRow, reason: str) -> IndexRow:
+        """The row of a recording that is not in the cache."""
+        return cls(
+            **_recording_facts(row),
+            status="refused",
+            reason=reason,
+            fingerprint="",
+            chain="",
+            duration_s=0.0,
+            stretch_samples=(),
+            stretch_start_s=(),
+            seizures=(),
+            interpolated=(),
+            clipped_samples=0,
+            background_windows=0,
+            partial_windows=0,
+            full_windows=0,
+        )
+
+    @classmethod
+    def accepted_from(
+        cls, row: RecordingRow, facts: dict[str, Any], layout: Layout, seizures: tuple[Interval, ...], kinds: dict[Kind, int]
+    ) -> IndexRow:
+        """The row of a cached recording, from the facts beside its signal."""
+        return cls(
+            **_recording_facts(row),
+            status="accepted",
+            reason="",
+            fingerprint=fingerprint({"signal": facts["signal_sha256"], "seizures": seizures}),
+            chain=facts["chain"],
+            duration_s=layout.duration_s,
+            stretch_samples=layout.stretch_samples,
+            stretch_start_s=layout.stretch_start_s,
+            seizures=seizures,
+            interpolated=tuple(facts["interpolated"]),
+            clipped_samples=facts["clipped_samples"],
+            background_windows=kinds[Kind.BACKGROUND],
+            partial_windows=kinds[Kind.PARTIAL],
+            full_windows=kinds[Kind.FULL],
+        )
+
     @property
     def accepted(self) -> bool:
         """Whether the recording takes part."""
@@ -46,6 +94,15 @@ class IndexRow:
     def layout(self) -> Layout:
         """Its contiguous stretches."""
         return Layout(self.stretch_samples, self.stretch_start_s)
+
+
+def _recording_facts(row: RecordingRow) -> dict[str, Any]:
+    return {
+        "recording_id": row.recording_id,
+        "patient_id": row.patient_id,
+        "split": row.split,
+        "file": f"{row.recording_id}.npz",
+    }
 
 
 LISTS = ("stretch_samples", "stretch_start_s", "seizures", "interpolated")
@@ -71,8 +128,9 @@ def _typed(record: dict[Any, Any]) -> dict[str, Any]:
 
 
 def cache_fingerprint(rows: list[IndexRow]) -> str:
-    """Fingerprint of everything a training run could read from these rows."""
-    return fingerprint({row.recording_id: [row.fingerprint, row.split, row.status] for row in rows})
+    """Fingerprint of what a training run reads: signals and seizures of the accepted train and dev recordings."""
+    read = [row for row in rows if row.accepted and row.split in ("train", "dev")]
+    return fingerprint({row.recording_id: [row.fingerprint, row.split] for row in read})
 
 
 def accepted_of_split(rows: list[IndexRow], split: str) -> list[IndexRow]:
@@ -83,3 +141,12 @@ def accepted_of_split(rows: list[IndexRow], split: str) -> list[IndexRow]:
     if not any(row.seizures for row in chosen):
         raise CacheError(f"split {split!r}: no seizure in its {len(chosen)} recordings; it needs at least one")
     return chosen
+
+
+def check_chain(rows: list[IndexRow], chain: str) -> None:
+    """Raise CacheError for a row whose samples another chain of settings made than `chain`."""
+    for row in rows:
+        if row.accepted and row.chain != chain:
+            raise CacheError(
+                f"{row.recording_id}: cached with signal settings {row.chain}, wanted are {chain}; run windowing again"
+            )

@@ -11,7 +11,7 @@ from typing import Any, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
-from seizure_pipeline.cache.index import IndexRow
+from seizure_pipeline.cache.index import CacheError, IndexRow
 from seizure_pipeline.cache.npz import write_npz
 from seizure_pipeline.configuration import fingerprint
 from seizure_pipeline.progress import ProgressMeter
@@ -23,9 +23,12 @@ MARK = "fingerprint"
 
 def keep_traces(
     rows: list[IndexRow], folder: Path, make: Callable[[IndexRow], NumberArrays], made_from: dict[str, Any], title: str
-) -> None:
-    """Write `make(row)` of every row below `folder`; a file made from the same signal and `made_from` is kept."""
-    kept = 0
+) -> list[str]:
+    """Write `make(row)` of every row below `folder`; a file made from the same signal and `made_from` is kept.
+
+    Returns the fingerprint of each file, which `read_kept` wants to see again."""
+    folder.mkdir(parents=True, exist_ok=True)
+    marks, kept = [], 0
     with ProgressMeter(title, len(rows), "recordings") as meter:
         for row in rows:
             path = folder / f"{row.recording_id}.npz"
@@ -34,13 +37,18 @@ def keep_traces(
                 kept += 1
             else:
                 write_npz(path, {**make(row), MARK: np.frombuffer(wanted.encode(), dtype=np.uint8)})
+            marks.append(wanted)
             meter.advance(note=row.recording_id)
     log.info("%s: %d unchanged and kept, %d made", title, kept, len(rows) - kept)
+    return marks
 
 
-def read_kept(folder: Path, row: IndexRow) -> NumberArrays:
-    """What `keep_traces` left for a row."""
-    with np.load(folder / f"{row.recording_id}.npz", allow_pickle=False) as file:
+def read_kept(folder: Path, row: IndexRow, mark: str) -> NumberArrays:
+    """What `keep_traces` left for a row under fingerprint `mark`; raises CacheError if something else lies there."""
+    path = folder / f"{row.recording_id}.npz"
+    if _fingerprint_of(path) != mark:
+        raise CacheError(f"{path}: not the traces that were asked for; run the pipeline that makes them again")
+    with np.load(path, allow_pickle=False) as file:
         return {name: file[name] for name in file.files if name != MARK}
 
 

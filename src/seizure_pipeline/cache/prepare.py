@@ -47,8 +47,13 @@ def prepare(recording: Recording, signals: SignalSettings, montage: MontageSetti
     start_s = tuple(stretch.start_s for stretch in recording.stretches)
     layout = Layout(tuple(piece.shape[1] for piece in pieces), start_s)
     electrodes_CT = np.concatenate(pieces, axis=1)
-    median_uv, sd_uv = robust_scale(electrodes_CT, None)
+    median_uv, sd_uv = robust_scale(electrodes_CT)
     signal, clipped = quantise(electrodes_CT, median_uv, sd_uv, signals.clip_sd)
+    if clipped > signals.max_clipped_share * signal.size:
+        raise RecordingError(
+            f"{recording.path}: {100 * clipped / signal.size:.1f} % of the samples lie beyond {signals.clip_sd:g} robust "
+            f"standard deviations; at most {100 * signals.max_clipped_share:g} % may (long flat pieces do this)"
+        )
     return Prepared(
         signal=signal,
         layout=layout,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import zipfile
 from dataclasses import dataclass
@@ -41,6 +42,7 @@ def write_signal(path: Path, prepared: Prepared, facts: dict[str, Any]) -> None:
         **facts,
         "format": FORMAT,
         "step_sd": prepared.step_sd,
+        "signal_sha256": hashlib.sha256(prepared.signal.data).hexdigest(),
         "stretch_samples": list(prepared.layout.stretch_samples),
         "stretch_start_s": list(prepared.layout.stretch_start_s),
         "clipped_samples": prepared.clipped,
@@ -63,6 +65,15 @@ def read_facts(path: Path) -> dict[str, Any] | None:
     except (FileNotFoundError, zipfile.BadZipFile, KeyError, json.JSONDecodeError, ValueError, EOFError):
         return None
     return facts if facts.get("format") == FORMAT else None
+
+
+def is_whole(path: Path) -> bool:
+    """Whether every member of a cached file has the check sum it was written with; mapping alone would not notice."""
+    try:
+        with zipfile.ZipFile(path) as archive:
+            return archive.testzip() is None
+    except zipfile.BadZipFile:
+        return False
 
 
 def layout_of(facts: dict[str, Any]) -> Layout:

@@ -30,7 +30,7 @@ def _entry(file: FileFacts, settings: CorpusSettings, by_path: dict[str, FileFac
 
 def _patient(path: str, pattern: str) -> str:
     match = re.search(pattern, path)
-    if match is None or not match.groups():
+    if match is None:
         raise CorpusError(f"{path}: no patient found by corpus.patient_pattern {pattern!r} (its first group)")
     return match.group(1)
 

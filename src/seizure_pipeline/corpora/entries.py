@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import fnmatch
+import logging
 from collections import defaultdict
 
 from seizure_pipeline.corpora import bids, tusz
 from seizure_pipeline.corpora.folder import Folder
 from seizure_pipeline.corpora.records import SPLITS, CorpusError, CorpusSettings, Entry
 
-LAYOUTS = {"tusz": tusz.entries, "bids": bids.entries}
+log = logging.getLogger(__name__)
+LAYOUTS = {"synthetic": tusz.entries, "tusz": tusz.entries, "bids": bids.entries}
 
 
 def find_entries(folder: Folder, settings: CorpusSettings) -> list[Entry]:
@@ -17,7 +19,13 @@ def find_entries(folder: Folder, settings: CorpusSettings) -> list[Entry]:
 
     Raises CorpusError for an empty corpus, a patient in two splits, a patient in no split, or two files of one id.
     """
-    files = [file for file in folder.files() if not _excluded(file.path, settings.exclude)]
+    try:
+        everything = folder.files()
+    except FileNotFoundError as error:
+        raise CorpusError(str(error)) from error
+    files = [file for file in everything if not _excluded(file.path, settings.exclude)]
+    if len(files) < len(everything):
+        log.info("%d files are left out by corpus.exclude", len(everything) - len(files))
     entries = LAYOUTS[settings.layout](files, settings)
     if not entries:
         raise CorpusError(f"{folder.url}: no EDF file in layout {settings.layout!r}; a corpus needs at least one recording")

@@ -30,10 +30,12 @@ class Folder:
     anonymous: bool = False
 
     def files(self) -> list[FileFacts]:
-        """Every file below the root, sorted by path; an absent root has none."""
+        """Every file below the root, sorted by path; raises FileNotFoundError for a root that is not there."""
         filesystem, root = self._open()
+        if not filesystem.exists(root):
+            raise FileNotFoundError(f"{self.url}: no such folder, bucket or file")
         found: dict[str, dict[str, object]] = filesystem.find(root, detail=True)
-        return [_facts(path, self._relative(path, root), info) for path, info in sorted(found.items())]
+        return [_facts(self._relative(path, root), info) for path, info in sorted(found.items())]
 
     @contextmanager
     def local(self, path: str) -> Iterator[Path]:
@@ -59,6 +61,6 @@ class Folder:
         return path.removeprefix(root).lstrip("/") or Path(path).name
 
 
-def _facts(whole: str, relative: str, info: dict[str, object]) -> FileFacts:
-    changed = Path(whole).stat().st_mtime_ns if "mtime" in info else info.get("ETag", info.get("LastModified", ""))
-    return FileFacts(path=relative, size_bytes=int(str(info["size"])), token=str(changed).strip('"'))
+def _facts(relative: str, info: dict[str, object]) -> FileFacts:
+    changed = next((info[name] for name in ("ETag", "mtime", "LastModified") if info.get(name)), "")
+    return FileFacts(path=relative, size_bytes=int(str(info["size"] or 0)), token=str(changed).strip('"'))

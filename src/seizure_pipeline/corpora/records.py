@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from typing import Literal
 
-from pydantic import Field, model_validator
+from pydantic import Field, field_validator, model_validator
 
 from seizure_pipeline.configuration import Settings
 from seizure_pipeline.corpora.folder import FileFacts
@@ -25,16 +26,27 @@ class CorpusSettings(Settings):
     paths left out on purpose.
     """
 
-    layout: Literal["tusz", "bids"] = "tusz"
+    layout: Literal["synthetic", "tusz", "bids"] = "tusz"
     patient_pattern: str = r"(sub-[A-Za-z0-9]+)"
     splits: dict[Literal["train", "dev", "eval"], tuple[str, ...]] = Field(default_factory=dict)
     exclude: tuple[str, ...] = ()
 
     @model_validator(mode="after")
     def _splits_fit_the_layout(self) -> CorpusSettings:
-        if self.layout == "tusz" and self.splits:
-            raise ValueError("corpus.splits is for layouts without split folders; layout tusz has its own")
+        if self.layout != "bids" and self.splits:
+            raise ValueError(f"corpus.splits is for layouts without split folders; layout {self.layout} has its own")
         return self
+
+    @field_validator("patient_pattern")
+    @classmethod
+    def _pattern_has_a_group(cls, pattern: str) -> str:
+        try:
+            groups = re.compile(pattern).groups
+        except re.error as error:
+            raise ValueError(f"{pattern!r} is no regular expression: {error}") from error
+        if not groups:
+            raise ValueError(f"{pattern!r} has no group; the first group is the patient")
+        return pattern
 
 
 @dataclass(frozen=True, slots=True)

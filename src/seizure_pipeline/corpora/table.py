@@ -6,7 +6,7 @@ import json
 import logging
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass, fields
-from pathlib import Path
+from pathlib import PurePosixPath
 from typing import Any
 
 import pandas as pd
@@ -14,13 +14,13 @@ import pandas as pd
 from seizure_pipeline.annotations import AnnotationError, Seizures, read_csv_bi, read_events_tsv
 from seizure_pipeline.corpora.folder import Folder
 from seizure_pipeline.corpora.records import CorpusError, Entry
-from seizure_pipeline.montage import MontageError, MontageSettings, electrode_map
+from seizure_pipeline.montage import ElectrodeMap, MontageError, MontageSettings, electrode_map, unused_labels
 from seizure_pipeline.progress import follow
 from seizure_pipeline.recordings import Recording, RecordingError, open_recording
 from seizure_pipeline.signals import SignalError, check_rate
 
 log = logging.getLogger(__name__)
-REFUSALS = (RecordingError, AnnotationError, MontageError, SignalError)
+REFUSALS = (RecordingError, AnnotationError, MontageError, SignalError, OSError)
 READERS = 8
 
 
@@ -39,15 +39,69 @@ class RecordingRow:
     rate_hz: float
     channels: tuple[str, ...]
     interpolated: tuple[str, ...]
+    unused: tuple[str, ...]
     seizures: tuple[tuple[float, float], ...]
     size_bytes: int
     token: str
     header_sha256: str
 
+    @classmethod
+    def refused(cls, entry: Entry, reason: str) -> RecordingRow:
+        """The row of a recording that takes no part."""
+        return cls(
+            **_entry_facts(entry),
+            status="refused",
+            reason=reason,
+            duration_s=0.0,
+            span_s=0.0,
+            rate_hz=0.0,
+            channels=(),
+            interpolated=(),
+            unused=(),
+            seizures=(),
+            header_sha256="",
+        )
+
+    @classmethod
+    def accepted_from(
+        cls,
+        entry: Entry,
+        recording: Recording,
+        rate_hz: float,
+        interpolated: tuple[str, ...],
+        unused: tuple[str, ...],
+        seizures: Seizures,
+    ) -> RecordingRow:
+        """The row of a recording that takes part."""
+        return cls(
+            **_entry_facts(entry),
+            status="accepted",
+            reason="",
+            duration_s=recording.duration_s,
+            span_s=recording.span_s,
+            rate_hz=rate_hz,
+            channels=recording.labels,
+            interpolated=interpolated,
+            unused=unused,
+            seizures=tuple((seizure.onset_s, seizure.offset_s) for seizure in seizures),
+            header_sha256=recording.header_sha256,
+        )
+
     @property
     def accepted(self) -> bool:
         """Whether the recording takes part."""
         return self.status == "accepted"
+
+
+def _entry_facts(entry: Entry) -> dict[str, Any]:
+    return {
+        "recording_id": entry.recording_id,
+        "patient_id": entry.patient_id,
+        "split": entry.split,
+        "path": entry.edf.path,
+        "size_bytes": entry.edf.size_bytes,
+        "token": entry.edf.token,
+    }
 
 
 def examine_entries(folder: Folder, entries: list[Entry], montage: MontageSettings) -> list[RecordingRow]:
@@ -70,21 +124,15 @@ def examine(folder: Folder, entry: Entry, montage: MontageSettings) -> Recording
     try:
         with folder.local(entry.edf.path) as path:
             recording = open_recording(path)
-        mapped = electrode_map(recording.labels, montage)
-        rate_hz = common_rate_hz(recording, mapped.channels, entry.edf.path)
+        unused = unused_labels(recording.labels)
+        mapped = mapped_electrodes(recording.labels, montage)
+        recording.check_channels(mapped.channels)
+        rate_hz = recording.rates_hz[mapped.channels[0]]
+        check_rate(rate_hz)
         seizures = read_seizures(folder, entry, recording)
     except REFUSALS as refusal:
-        return _row(entry, "refused", _named(entry.edf.path, str(refusal)))
-    return _row(entry, "accepted", "", recording, rate_hz, mapped.interpolated, seizures)
-
-
-def common_rate_hz(recording: Recording, channels: tuple[int, ...], name: str) -> float:
-    """The sampling rate that all of `channels` share; raises RecordingError where they differ."""
-    rates = {recording.rates_hz[channel] for channel in channels}
-    if len(rates) > 1:
-        raise RecordingError(f"{name}: EEG channels have sampling rates {sorted(rates)} Hz; they must share one")
-    check_rate(min(rates))
-    return min(rates)
+        return RecordingRow.refused(entry, named(entry.edf.path, refusal))
+    return RecordingRow.accepted_from(entry, recording, rate_hz, mapped.interpolated, unused, seizures)
 
 
 def read_seizures(folder: Folder, entry: Entry, recording: Recording) -> Seizures:
@@ -104,7 +152,7 @@ def read_seizures(folder: Folder, entry: Entry, recording: Recording) -> Seizure
         )
     checked = seizures.checked(recording.span_s, entry.annotation.path)
     for seizure in checked:
-        if recording.to_recorded_s(seizure.offset_s) <= recording.to_recorded_s(seizure.onset_s):
+        if not any(s.start_s < seizure.offset_s and seizure.onset_s < s.start_s + s.duration_s for s in recording.stretches):
             raise AnnotationError(
                 f"{entry.annotation.path}: seizure {seizure.onset_s}-{seizure.offset_s} s lies in a gap of the "
                 "recording; a seizure must be recorded at least in part"
@@ -112,39 +160,24 @@ def read_seizures(folder: Folder, entry: Entry, recording: Recording) -> Seizure
     return checked
 
 
-def _named(path: str, message: str) -> str:
-    return message if Path(path).name in message else f"{path}: {message}"
+def mapped_electrodes(labels: tuple[str, ...], montage: MontageSettings) -> ElectrodeMap:
+    """`electrode_map`, its refusal naming the labels that are no electrode it knows."""
+    try:
+        return electrode_map(labels, montage)
+    except MontageError as refusal:
+        raise MontageError(f"{refusal}; labels that name no known electrode: {unused_labels(labels)}") from refusal
 
 
-def _row(
-    entry: Entry,
-    status: str,
-    reason: str,
-    recording: Recording | None = None,
-    rate_hz: float = 0.0,
-    interpolated: tuple[str, ...] = (),
-    seizures: Seizures | None = None,
-) -> RecordingRow:
-    return RecordingRow(
-        recording_id=entry.recording_id,
-        patient_id=entry.patient_id,
-        split=entry.split,
-        path=entry.edf.path,
-        status=status,
-        reason=reason,
-        duration_s=0.0 if recording is None else recording.duration_s,
-        span_s=0.0 if recording is None else recording.span_s,
-        rate_hz=rate_hz,
-        channels=() if recording is None else recording.labels,
-        interpolated=interpolated,
-        seizures=tuple((s.onset_s, s.offset_s) for s in seizures or ()),
-        size_bytes=entry.edf.size_bytes,
-        token=entry.edf.token,
-        header_sha256="" if recording is None else recording.header_sha256,
-    )
+def named(path: str, refusal: Exception) -> str:
+    """Reason of a refusal that begins with the recording's path in the corpus, wherever the file lay when it was read."""
+    message = str(refusal)
+    name = PurePosixPath(path).name
+    if name in message.split(":", maxsplit=1)[0]:
+        return f"{path}:{message.split(':', 1)[1]}"
+    return message if name.removesuffix(".edf") in message else f"{path}: {message}"
 
 
-LISTS = ("channels", "interpolated", "seizures")
+LISTS = ("channels", "interpolated", "unused", "seizures")
 
 
 def table_from_rows(rows: list[RecordingRow]) -> pd.DataFrame:

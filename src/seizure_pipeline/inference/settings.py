@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Literal
 
-from pydantic import Field
+from pydantic import Field, field_validator
 
 from seizure_pipeline.configuration import Settings
 from seizure_pipeline.windows import TOKEN_RATE_HZ
@@ -16,6 +16,13 @@ class InferenceSettings(Settings):
     device: Literal["cpu", "cuda"] = "cpu"
     batch_size: int = Field(16, ge=1)
     stride_s: float = Field(10.0, gt=0)
+
+    @field_validator("stride_s")
+    @classmethod
+    def _whole_tokens(cls, stride_s: float) -> float:
+        if (stride_s * TOKEN_RATE_HZ) % 1:
+            raise ValueError(f"stride_s is {stride_s} s; it must be a multiple of 1/16 s")
+        return stride_s
 
     @property
     def stride_tokens(self) -> int:

@@ -64,6 +64,13 @@ def load_checkpoint(folder: Path) -> tuple[Detector, dict[str, Any]]:
     return model.eval(), config["facts"]
 
 
+def check_weights(folder: Path, weights_sha256: str) -> None:
+    """Raise CheckpointError if the checkpoint in `folder` holds other weights than those of this SHA-256."""
+    found = _read_config(folder / CONFIG_NAME)["weights_sha256"]
+    if found != weights_sha256:
+        raise CheckpointError(f"{folder}: weights {found[:16]}..., wanted are {weights_sha256[:16]}...; run training again")
+
+
 def _read_config(path: Path) -> dict[str, Any]:
     try:
         config = json.loads(_read(path))

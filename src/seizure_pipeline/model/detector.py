@@ -18,14 +18,14 @@ FIRST_LOGIT_SD = 1e-3  # per weight: small enough that the first loss is the pri
 class Head(nn.Module):
     """Tokens of all electrodes to one logit; before training it says the prior everywhere."""
 
-    def __init__(self, settings: ModelSettings) -> None:
+    def __init__(self, settings: ModelSettings, prior: float) -> None:
         super().__init__()
         self.project = nn.Linear(settings.electrodes * settings.electrode_stream.features, settings.head_features)
         self.norm = nn.LayerNorm(settings.head_features)
         self.activation = nn.SiLU()
         self.logit = nn.Linear(settings.head_features, 1)
         nn.init.normal_(self.logit.weight, std=FIRST_LOGIT_SD)
-        nn.init.constant_(self.logit.bias, log(settings.prior / (1 - settings.prior)))
+        nn.init.constant_(self.logit.bias, log(prior / (1 - prior)))
 
     def forward(self, tokens_BLCD: Tensor) -> Tensor:
         """(B, L, C, D) to logits (B, L)."""
@@ -34,9 +34,11 @@ class Head(nn.Module):
 
 
 class Detector(nn.Module):
-    """Logit of "ictal" at 16 Hz from a window of standardised EEG at 256 Hz."""
+    """Logit of "ictal" at 16 Hz from a window of standardised EEG at 256 Hz.
 
-    def __init__(self, settings: ModelSettings) -> None:
+    `prior` is the share of ictal tokens that it predicts before training; weights that are loaded replace it."""
+
+    def __init__(self, settings: ModelSettings, prior: float = 0.05) -> None:
         super().__init__()
         self.settings = settings
         self.encoder = TemporalEncoder(settings)
@@ -44,7 +46,7 @@ class Detector(nn.Module):
         self.electrode_stream = BidirectionalMamba(settings.electrode_stream)
         self.pair_stream = PairStream(settings)
         self.graph = ElectrodeGraph(settings)
-        self.head = Head(settings)
+        self.head = Head(settings, prior)
 
     def forward(self, window_BCT: Tensor) -> Tensor:
         """Logits (B, T / 16) from (B, C, T); raises ValueError for other electrodes or T no multiple of 16."""

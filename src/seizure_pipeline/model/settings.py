@@ -33,8 +33,7 @@ class ModelSettings(Settings):
 
     `tcn_channels` holds one width per block of two convolutions, `tcn_dilations` and `tcn_strides` one number per
     convolution; the token convolution makes up the rest of the 16 samples per token. `pair_every` and
-    `positions_every` are in tokens: how often the adjacency and the Laplacian positions are computed. `prior` is the
-    share of ictal tokens that an untrained detector predicts.
+    `positions_every` are in tokens: how often the adjacency and the Laplacian positions are computed.
     """
 
     electrodes: PositiveInt = 19
@@ -55,7 +54,6 @@ class ModelSettings(Settings):
     graph_hops: PositiveInt = 2
     graph_dropout: float = Field(0.1, ge=0, lt=1)
     head_features: PositiveInt = 128
-    prior: float = Field(0.05, gt=0, lt=1)
 
     @property
     def token_stride(self) -> int:

@@ -14,7 +14,6 @@ from seizure_pipeline.recordings.header import Header, RecordingError, Signal, m
 from seizure_pipeline.recordings.timeline import Stretch, stretches_of
 
 SHORTEST_RECORDING_S = 1.0
-CLOCK_ROUNDING_S = 1e-6
 BLOCK_SAMPLES = 1 << 15
 
 
@@ -22,10 +21,9 @@ BLOCK_SAMPLES = 1 << 15
 class Recording:
     """An opened recording: what is in the file and when, samples on demand.
 
-    Two times are told apart. File clock: seconds since the first record's start, gaps included. Recorded time: seconds
-    of data before an instant, gaps cut out. `start` is the header's start, to the whole second, None where malformed.
-    `labels`, `units` and `rates_hz` go by channel; annotation signals are no channels. `header_sha256` leaves out the
-    fields that identify the patient and the recording.
+    Times are the file's clock: seconds since the first record's start, gaps included. `start` is the header's start,
+    to the whole second, None where malformed. `labels`, `units` and `rates_hz` go by channel; annotation signals are
+    no channels. `header_sha256` leaves out the fields that identify the patient and the recording.
     """
 
     path: str
@@ -50,27 +48,6 @@ class Recording:
         """File clock at the end of the last stretch."""
         return self.stretches[-1].start_s + self.stretches[-1].duration_s
 
-    def to_recorded_s(self, file_clock_s: float) -> float:
-        """Recorded time at a file clock from 0 to `span_s`; an instant in a gap maps to where the gap was cut out."""
-        self._check_inside(file_clock_s, self.span_s, "file clock")
-        recorded_s = 0.0
-        for stretch in self.stretches:
-            recorded_s += min(max(file_clock_s - stretch.start_s, 0.0), stretch.duration_s)
-        return recorded_s
-
-    def to_file_clock_s(self, recorded_s: float, is_end: bool = False) -> float:
-        """File clock at a recorded time from 0 to `duration_s`.
-
-        Where two stretches meet: the later one's start, or for the end of an interval (`is_end`) the earlier one's end.
-        """
-        self._check_inside(recorded_s, self.duration_s, "recorded time")
-        left_s = recorded_s
-        for stretch in self.stretches[:-1]:
-            if left_s < stretch.duration_s + (CLOCK_ROUNDING_S if is_end else -CLOCK_ROUNDING_S):
-                return stretch.start_s + left_s
-            left_s -= stretch.duration_s
-        return self.stretches[-1].start_s + left_s
-
     def read_uv(self, channels: Sequence[int], stretch: int) -> NDArray[np.float32]:
         """Samples (len(channels), n) of one stretch in microvolts; `channels` index `labels` and share one rate.
 
@@ -88,9 +65,10 @@ class Recording:
             _scale(_digital(records, signal, self._header.sample_bytes), gain, offset, row)
         return samples.reshape(len(signals), -1)
 
-    def _check_inside(self, time_s: float, end_s: float, what: str) -> None:
-        if not -CLOCK_ROUNDING_S <= time_s <= end_s + CLOCK_ROUNDING_S:
-            raise RecordingError.of(self.path, f"{what} {time_s} s", f"it lies between 0 and {end_s} s")
+    def check_channels(self, channels: Sequence[int]) -> None:
+        """Raise RecordingError where `channels` could not be read: unit, scaling or rates; no samples are read."""
+        for signal in self._chosen(channels):
+            microvolts(signal, self.path)
 
     def _chosen(self, channels: Sequence[int]) -> list[Signal]:
         signals = [signal for signal in self._header.signals if not signal.is_annotation]

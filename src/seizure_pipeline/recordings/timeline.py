@@ -46,7 +46,7 @@ def record_onsets_s(header: Header, n_records: int) -> NDArray[np.float64]:
         text = raw[k].tobytes()
         found = ONSET.match(text)
         if found is None:
-            value = f"record {k} of {n_records} begins its annotations with {text[:16]!r}"
+            value = f"record {k} of {n_records} begins its annotations with something else"  # which may be a name
             raise RecordingError.of(header.path, value, "they begin with the record's onset, such as '+123.5\\x14\\x14'")
         onsets_s[k] = float(found.group(1))
     return onsets_s

@@ -11,7 +11,8 @@ from typing import Any
 import torch
 
 from seizure_pipeline.cache import IndexRow, cache_fingerprint
-from seizure_pipeline.cache.index import accepted_of_split
+from seizure_pipeline.cache.build import chain_fingerprint
+from seizure_pipeline.cache.index import accepted_of_split, check_chain
 from seizure_pipeline.configuration import fingerprint
 from seizure_pipeline.inference.settings import InferenceSettings
 from seizure_pipeline.inference.traces import check_device
@@ -25,9 +26,10 @@ from seizure_pipeline.training.batches import WindowSet, draw_epoch
 from seizure_pipeline.training.loop import Report, fit
 from seizure_pipeline.training.settings import TrainingSettings
 from seizure_pipeline.training.validation import Validation
-from seizure_pipeline.windows import WindowSettings
+from seizure_pipeline.windows import WindowSettings, lay_windows
 
 log = logging.getLogger(__name__)
+TRAINING_VERSION = 1  # part of a run's name: raise it when the same recipe would train to other weights
 
 
 @dataclass(frozen=True)
@@ -60,18 +62,22 @@ def run_name(rows: list[IndexRow], recipe: Recipe) -> str:
     facts = {key: value.model_dump(mode="json") for key, value in vars(recipe).items()}
     for key in ("checkpoint_steps", "device", "threads"):
         del facts["training"][key]
-    return fingerprint({**facts, "cache": cache_fingerprint(rows)})
+    return fingerprint({**facts, "version": TRAINING_VERSION, "cache": cache_fingerprint(rows)})
 
 
 def train_detector(cache: Path, rows: list[IndexRow], recipe: Recipe, models: Path, report: Report) -> TrainedDetector:
     """Train on split train, select on dev; a run of the same name is continued, or kept if it is finished.
 
-    Raises CacheError for a split without recordings or seizures, RuntimeError for a device that is not there."""
+    Raises CacheError for a split without recordings or seizures or for signals that other settings made, RuntimeError
+    for a device that is not there, ValueError for a validation stride over the window's length."""
     settings = recipe.training
     check_device(settings.device)
     if settings.threads is not None:
         torch.set_num_threads(settings.threads)
+    check_chain(rows, chain_fingerprint(recipe.signals, recipe.montage))
     train, dev = accepted_of_split(rows, "train"), accepted_of_split(rows, "dev")
+    validate = _validation(cache, dev, recipe)
+    lay_windows(dev[0].layout, recipe.windows, validate.inference.stride_tokens)  # an impossible stride stops here
     windows = WindowSet(cache, train, recipe.windows)
     if settings.shuffled_labels:
         windows.shuffle_labels(settings.seed)
@@ -80,7 +86,7 @@ def train_detector(cache: Path, rows: list[IndexRow], recipe: Recipe, models: Pa
     progress = fit(
         model=model,
         windows=windows,
-        validate=_validation(cache, dev, recipe),
+        validate=validate,
         settings=settings,
         folder=models / name,
         name=name,
@@ -97,7 +103,7 @@ def _model(windows: WindowSet, recipe: Recipe) -> Detector:
     order = draw_epoch(windows.kinds, settings.sampling, settings.seed, 0)
     prior = windows.ictal_share(order)
     torch.manual_seed(settings.seed)
-    model = Detector(recipe.model.model_copy(update={"prior": prior})).to(settings.device)
+    model = Detector(recipe.model, prior).to(settings.device)
     counts = count_parameters(model)
     log.info("parameters: %s", ", ".join(f"{part} {count:,}" for part, count in counts.items()))
     log.info("an epoch has %d windows, %.1f %% of their time ictal", order.size, 100 * prior)
@@ -115,6 +121,7 @@ def _facts(name: str, rows: list[IndexRow], recipe: Recipe) -> dict[str, Any]:
         "run": name,
         "cache": cache_fingerprint(rows),
         "electrodes": list(ELECTRODES),
+        "chain": chain_fingerprint(recipe.signals, recipe.montage),
         "windows": recipe.windows.model_dump(mode="json"),
         "signals": recipe.signals.model_dump(mode="json"),
         "montage": recipe.montage.model_dump(mode="json"),

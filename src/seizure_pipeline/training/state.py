@@ -38,7 +38,9 @@ def save_state(path: Path, model: nn.Module, optimizer: torch.optim.Optimizer, p
     tensors = {f"model.{name}": tensor.contiguous() for name, tensor in model.state_dict().items()}
     tensors |= {f"optimizer.{name}": tensor for name, tensor in _moments(optimizer).items()}
     tensors["random"] = torch.get_rng_state()
-    temporary = path.with_name(f".{path.name}.part")
+    if torch.cuda.is_available():
+        tensors["random_cuda"] = torch.cuda.get_rng_state()
+    temporary = path.with_name(f".{path.name}.{os.getpid()}.part")
     save_file(tensors, temporary, metadata={"format": FORMAT, "run": run, "progress": json.dumps(asdict(progress))})
     with open(temporary, "rb+") as file:
         os.fsync(file.fileno())
@@ -62,6 +64,8 @@ def load_state(path: Path, model: nn.Module, optimizer: torch.optim.Optimizer, r
     model.load_state_dict({name.removeprefix("model."): t for name, t in tensors.items() if name.startswith("model.")})
     _put_moments(optimizer, {n.removeprefix("optimizer."): t for n, t in tensors.items() if n.startswith("optimizer.")})
     torch.set_rng_state(tensors["random"])
+    if "random_cuda" in tensors and torch.cuda.is_available():
+        torch.cuda.set_rng_state(tensors["random_cuda"])
     return _progress(json.loads(facts["progress"]))
 
 

@@ -3,12 +3,8 @@
 from __future__ import annotations
 
 import json
-import multiprocessing
 import os
 import shutil
-import threading
-from concurrent.futures import ProcessPoolExecutor, as_completed
-from multiprocessing.process import BaseProcess
 from pathlib import Path
 
 from seizure_pipeline.corpora.records import CorpusError
@@ -21,6 +17,7 @@ from seizure_pipeline.corpora.synthetic.requirements import (
     corpus_fingerprint,
 )
 from seizure_pipeline.progress import ProgressMeter
+from seizure_pipeline.workers import in_processes
 
 CARD = "corpus.json"
 WORTH_A_POOL_S = 3600.0  # below an hour of EEG, starting processes takes longer than they save
@@ -42,29 +39,9 @@ def generate_corpus(root: Path, settings: SyntheticSettings, processes: int = 2)
             for planned in missing:
                 meter.advance(note=generate_recording(root, planned, settings.seed))
         else:
-            _generate_in_pool(root, missing, settings.seed, processes, meter)
-
-
-def _generate_in_pool(root: Path, missing: list[PlannedRecording], seed: int, processes: int, meter: ProgressMeter) -> None:
-    pool = ProcessPoolExecutor(processes, multiprocessing.get_context("spawn"), _end_with_parent)
-    try:
-        for done in as_completed([pool.submit(generate_recording, root, planned, seed) for planned in missing]):
-            meter.advance(note=done.result())
-    finally:
-        pool.shutdown(cancel_futures=True)  # an error or an interrupt does not wait for the recordings still queued
-
-
-def _end_with_parent() -> None:
-    """Let a pool's process end when the one that started it is killed; it would wait for work for ever."""
-    parent = multiprocessing.parent_process()
-    if parent is None:
-        raise RuntimeError("this process was not started by a pool")
-    threading.Thread(target=_exit_after, args=(parent,), daemon=True).start()
-
-
-def _exit_after(parent: BaseProcess) -> None:
-    parent.join()
-    os._exit(1)
+            jobs = [(root, planned, settings.seed) for planned in missing]
+            for name in in_processes(generate_recording, jobs, processes):
+                meter.advance(note=name)
 
 
 def generate_recording(root: Path, planned: PlannedRecording, seed: int) -> str:

@@ -22,6 +22,7 @@ from seizure_pipeline.figures import (
 from seizure_pipeline.inference.settings import InferenceSettings
 from seizure_pipeline.pages import recording_page
 from seizure_pipeline.scoring import PostProcessingSettings, Summary, detect, evaluate, operating_curve
+from seizure_pipeline.scoring.names import AUROC, sensitivity_name
 from seizure_pipeline.scoring.trivial import chance_sensitivity, seizure_durations_s
 
 
@@ -38,8 +39,9 @@ def compute_traces(
     from seizure_pipeline.inference.kept_traces import keep_model_traces
 
     rows = evaluation.scored_rows(cache.rows_from_table(window_index), settings)
-    keep_model_traces(window_cache, rows, models / checkpoint["folder"], inference, traces)
-    return cache.table_from_rows(rows)
+    folder, weights = models / checkpoint["folder"], checkpoint["weights_sha256"]
+    marks = keep_model_traces(window_cache, rows, folder, weights, inference, traces)
+    return evaluation.trace_table(rows, marks)
 
 
 def compute_baselines(
@@ -47,8 +49,7 @@ def compute_baselines(
 ) -> pd.DataFrame:
     """Recordings of the scored split -> the traces of one-feature detectors."""
     rows = evaluation.scored_rows(cache.rows_from_table(window_index), settings)
-    evaluation.keep_baseline_traces(window_cache, rows, baseline_traces)
-    return cache.table_from_rows(rows)
+    return evaluation.trace_table(rows, evaluation.keep_baseline_traces(window_cache, rows, baseline_traces))
 
 
 def score_traces(
@@ -59,7 +60,7 @@ def score_traces(
     post_processing: PostProcessingSettings,
 ) -> tuple[Summary, dict[str, Any]]:
     """Traces -> metrics and the operating point that detection will use."""
-    scored = evaluation.load_traces(traces, cache.rows_from_table(trace_index))[evaluation.MODEL]
+    scored = evaluation.load_traces(traces, trace_index)[evaluation.MODEL]
     metrics = evaluate(scored, post_processing) | {"split": settings.split, "run": checkpoint["run"]}
     point = evaluation.operating_record(scored, settings, post_processing)
     return metrics, point | {"run": checkpoint["run"], "weights_sha256": checkpoint["weights_sha256"]}
@@ -69,7 +70,7 @@ def compare(
     metrics: Summary, baseline_index: pd.DataFrame, baseline_traces: Path, post_processing: PostProcessingSettings
 ) -> pd.DataFrame:
     """Metrics -> the model beside its baselines."""
-    scored = evaluation.load_traces(baseline_traces, cache.rows_from_table(baseline_index))
+    scored = evaluation.load_traces(baseline_traces, baseline_index)
     return evaluation.comparison(metrics, scored, post_processing)
 
 
@@ -81,8 +82,8 @@ def draw_curve(
     post_processing: PostProcessingSettings,
 ) -> tuple[Figure, go.Figure]:
     """Traces -> sensitivity against false alarms, as a picture and to hover over."""
-    scored = evaluation.load_traces(traces, cache.rows_from_table(trace_index))[evaluation.MODEL]
-    others = evaluation.load_traces(baseline_traces, cache.rows_from_table(baseline_index))
+    scored = evaluation.load_traces(traces, trace_index)[evaluation.MODEL]
+    others = evaluation.load_traces(baseline_traces, baseline_index)
     curves = {name: operating_curve(found, post_processing) for name, found in others.items()}
     curve = operating_curve(scored, post_processing)
     chance = partial(_chance, seizure_durations_s(scored), post_processing.min_duration_s)
@@ -99,8 +100,8 @@ def draw_report(comparison: pd.DataFrame, training_history: pd.DataFrame, metric
     rows = [
         DetectorRow(
             name=str(record["detector"]),
-            auroc=_or_none(record["auroc"]),
-            sensitivity_at_10fa=_or_none(record["sensitivity_at_10fa"]),
+            auroc=_or_none(record[AUROC]),
+            sensitivity_at_10fa=_or_none(record[sensitivity_name(10.0)]),
             is_model=record["detector"] == evaluation.MODEL,
         )
         for record in comparison.to_dict(orient="records")
@@ -124,11 +125,11 @@ def draw_pages(
     post_processing: PostProcessingSettings,
 ) -> dict[str, Figure]:
     """Traces -> a page each for the recordings with most to see: seizures first, then the most false alarms."""
-    rows = cache.rows_from_table(trace_index)
+    rows = evaluation.trace_rows(trace_index)
     threshold = operating_point["threshold"]
     found = {
         trace.recording_id: (trace, [] if threshold is None else detect(trace, threshold, post_processing))
-        for trace in evaluation.load_traces(traces, rows)[evaluation.MODEL]
+        for trace in evaluation.load_traces(traces, trace_index)[evaluation.MODEL]
     }
     most = sorted(rows, key=lambda row: (-len(row.seizures), -len(found[row.recording_id][1]), row.recording_id))
     figures = {}

@@ -28,9 +28,12 @@ def cache_recordings(
     return cache.table_from_rows(cache.build_cache(corpus, rows, settings, montage, window_cache))
 
 
-def draw_montages(corpus: Folder, recordings: pd.DataFrame, montage: MontageSettings) -> dict[str, Figure]:
+def draw_montages(
+    corpus: Folder, recordings: pd.DataFrame, window_index: pd.DataFrame, montage: MontageSettings
+) -> dict[str, Figure]:
     """A picture of how channels become electrodes for one recording of each montage, the commonest first."""
-    rows = [row for row in corpora.rows_from_table(recordings) if row.accepted]
+    cached = {row.recording_id for row in cache.rows_from_table(window_index) if row.accepted}
+    rows = [row for row in corpora.rows_from_table(recordings) if row.recording_id in cached]
     by_channels: dict[tuple[str, ...], list[RecordingRow]] = {}
     for row in rows:
         by_channels.setdefault(row.channels, []).append(row)

@@ -13,6 +13,8 @@ def create_pipeline() -> Pipeline:
     return Pipeline(
         [
             Node(cache_recordings, inputs, "window_index", name="cache_recordings"),
-            Node(draw_montages, ["corpus", "recordings", "params:montage"], "montage_pages", name="draw_montages"),
+            Node(
+                draw_montages, ["corpus", "recordings", "window_index", "params:montage"], "montage_pages", name="draw_montages"
+            ),
         ]
     )
