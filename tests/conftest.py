@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from pathlib import Path
 
 import pytest
@@ -34,3 +35,14 @@ def real_recordings() -> Path:
     if not (SHARED / "real").is_dir():
         pytest.skip("../shared/real is missing")
     return SHARED / "real"
+
+
+@pytest.fixture(scope="session")
+def project(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A copy of the project's configuration, to run in without touching the checkout."""
+    root = tmp_path_factory.mktemp("project")
+    shutil.copytree(REPOSITORY / "conf", root / "conf")
+    shutil.copytree(REPOSITORY / "src", root / "src")
+    for name in ("pyproject.toml", ".telemetry"):
+        shutil.copy(REPOSITORY / name, root / name)
+    return root

@@ -120,9 +120,9 @@ def leaves(settings: type[BaseModel]) -> Iterator[str]:
             yield name
 
 
-def test_an_unwritable_cache_is_one_plain_message(tmp_path: Path) -> None:
+def test_an_unwritable_cache_is_one_plain_message(project: Path, tmp_path: Path) -> None:
     (tmp_path / "data").write_text("a file where a folder should be")
-    done = kedro("run", "--env", "smoke", f"--params=corpus_root={tmp_path},data_root={tmp_path / 'data'}")
+    done = kedro("run", "--env", "smoke", f"--params=corpus_root={tmp_path},data_root={tmp_path / 'data'}", cwd=project)
     assert done.returncode == 1
     assert "Traceback" not in done.stderr
 

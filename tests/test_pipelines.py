@@ -25,17 +25,6 @@ from seizure_pipeline.training.loop import EARLY_STOPPING
 SENSITIVITIES = [sensitivity_name(budget) for budget in FALSE_ALARM_BUDGETS_PER_24H]
 
 
-@pytest.fixture(scope="session")
-def project(tmp_path_factory: pytest.TempPathFactory, small_corpus: Path) -> Path:
-    """A copy of the project's configuration, to run in without touching the checkout."""
-    root = tmp_path_factory.mktemp("project")
-    shutil.copytree(REPOSITORY / "conf", root / "conf")
-    shutil.copytree(REPOSITORY / "src", root / "src")
-    for name in ("pyproject.toml", ".telemetry"):
-        shutil.copy(REPOSITORY / name, root / name)
-    return root
-
-
 def run(project: Path, small_corpus: Path, *arguments: str, parameters: str = "") -> subprocess.CompletedProcess[str]:
     chosen = f"corpus_root={small_corpus},data_root=data,training.threads=1{parameters}"
     command = [KEDRO, "run", "--env", "smoke", f"--params={chosen}", *arguments]
@@ -100,7 +89,7 @@ def test_nothing_unchanged_is_made_again(finished: tuple[Path, str], small_corpu
 
 
 def with_threshold(project: Path, threshold: float) -> None:
-    path = project / "data/06_models/operating_point.json"
+    path = project / "data/07_model_output/operating_point.json"
     path.write_text(json.dumps(json.loads(path.read_text()) | {"threshold": threshold}))
 
 
@@ -123,7 +112,7 @@ def test_the_mlflow_model_loads_back_and_detects(finished: tuple[Path, str], sma
 
     project, _ = finished
     record = json.loads((project / "data/06_models/checkpoint.json").read_text())
-    point = json.loads((project / "data/06_models/operating_point.json").read_text()) | {"threshold": 0.01 / 3}
+    point = json.loads((project / "data/07_model_output/operating_point.json").read_text()) | {"threshold": 0.01 / 3}
     save_model(tmp_path / "model", project / "data/06_models" / record["folder"], point)
     assert not [path for path in tmp_path.rglob("*") if path.suffix in (".pkl", ".pt", ".pth")]
     assert json.loads((tmp_path / "model/artifacts/operating_point.json").read_text()) == point

@@ -39,19 +39,21 @@ class ParameterKeys:
         check_parameters(context.config_loader["parameters"])
 
 
-def check_parameters(parameters: dict[str, Any]) -> None:
-    """Hold all parameters against the settings of their rooms; raises ParameterError naming every wrong one."""
+def check_parameters(parameters: dict[str, Any]) -> dict[str, BaseModel]:
+    """Settings by room; raises ParameterError naming every parameter that is wrong or that nothing reads."""
+    checked: dict[str, BaseModel] = {}
     unknown = sorted(set(parameters) - ROOMS - PATHS)
     wrong = [f"{key}: no such parameter; known are {', '.join(sorted(ROOMS | PATHS))}" for key in unknown]
     for room, settings in _settings_of_rooms().items():
         try:
-            settings.model_validate(parameters.get(room, {}))
+            checked[room] = settings.model_validate(parameters.get(room, {}))
         except ValidationError as error:
             for each in error.errors():
                 where = ".".join(str(part) for part in (room, *each["loc"]))
                 wrong.append(f"{where}: {each['msg']} (value {each['input']!r})")
     if wrong:
         raise ParameterError("; ".join(wrong))
+    return checked
 
 
 def _settings_of_rooms() -> dict[str, type[BaseModel]]:
@@ -94,28 +96,25 @@ class MlflowTracking:
 
     def __init__(self) -> None:
         self._settings: dict[str, Any] = {}
+        self._parameters: dict[str, BaseModel] = {}
         self._run: MlflowRun | None = None
         self._catalog: DataCatalog | None = None
 
     @hook_impl
     def after_context_created(self, context: KedroContext) -> None:
-        """Remember where MLflow's store is."""
+        """Remember where MLflow's store is, and all parameters: runs of different pipelines stay comparable."""
         self._settings = dict(context.config_loader["mlflow"])
+        self._parameters = check_parameters(context.config_loader["parameters"])
 
     @hook_impl
-    def before_pipeline_run(self, run_params: dict[str, Any], pipeline: Pipeline, catalog: DataCatalog) -> None:
+    def before_pipeline_run(self, run_params: dict[str, Any], catalog: DataCatalog) -> None:
         """Open the run and listen to the nodes."""
         if not self._settings["enabled"]:
             return
         from seizure_pipeline.mlflow_run import MlflowRun
 
         self._catalog = catalog
-        parameters = dict(
-            leaf
-            for name in sorted(pipeline.inputs())
-            if name.startswith("params:")
-            for leaf in flatten(catalog.load(name), name.removeprefix("params:"))
-        )
+        parameters = dict(leaf for room, settings in self._parameters.items() for leaf in flatten(settings, room))
         self._run = MlflowRun(self._settings, run_params, parameters)
         tracking.forget()
         tracking.listen(self._run.log_epoch)

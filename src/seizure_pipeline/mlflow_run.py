@@ -31,6 +31,7 @@ log = logging.getLogger(__name__)
 LONGEST_PARAMETER = 500
 SERVED_MODEL = Path(__file__).with_name("served_model.py")
 UI_KIND = {"mlflow.experimentKind": "custom_model_development"}
+ORDER = ("ingestion", "windowing", "training", "evaluation", "detection")
 REQUIREMENTS = ["seizure-pipeline"]
 
 
@@ -45,7 +46,7 @@ class MlflowRun:
         self._model_name: str = settings["registered_model"]
         experiment = _experiment(self._client, settings["experiment"])
         _close_dead_runs(self._client, experiment)
-        name = "+".join(run_params["pipeline_names"] or ["default"])
+        name = "+".join(sorted(run_params["pipeline_names"] or ["default"], key=_order))
         run = self._client.create_run(experiment, run_name=f"{name} {run_params['run_id'][5:16]}", tags=_tags(run_params))
         self._id = run.info.run_id
         self._open = True
@@ -168,6 +169,10 @@ def _experiment(client: mlflow.MlflowClient, name: str) -> str:
     if found is not None:
         return str(found.experiment_id)
     return str(client.create_experiment(name, tags=UI_KIND))
+
+
+def _order(pipeline: str) -> int:
+    return ORDER.index(pipeline) if pipeline in ORDER else len(ORDER)
 
 
 def _tags(run_params: Mapping[str, Any]) -> dict[str, str]:
