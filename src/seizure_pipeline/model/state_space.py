@@ -19,7 +19,8 @@ from seizure_pipeline.model.settings import StreamSettings
 
 CHUNK = 8  # the cost per step is about Q + N P / Q, lowest at Q = sqrt(N P), which is 8 to 11 in the presets
 CUDA_CHUNK = 128
-CUDA_INDEX_LIMIT = 2**31  # elements of one (S, K, Q, Q) product; mamba-ssm's kernels were seen to fail above it
+CUDA_INDEX_LIMIT = 2**31  # elements of one (S, K, Q, Q) product, which mamba-ssm's kernels index in 32 bits
+CUDA_GRID_LIMIT = 65535  # sequences times chunks of one launch: the kernels put both on the grid's second axis
 STEP_RANGE = (1e-3, 0.1)  # dt at the start, as in Mamba-2
 DECAY_RANGE = (1.0, 16.0)  # -A at the start, as in Mamba-2
 NORM_EPSILON = 1e-5  # a token whose gate is shut everywhere stays zero
@@ -95,7 +96,8 @@ def _states_before(states_SKGHNP: Tensor, decay_SKGH: Tensor) -> Tensor:
 def scan_cuda(x_SLHP: Tensor, dt_SLH: Tensor, A_H: Tensor, B_SLGN: Tensor, C_SLGN: Tensor) -> Tensor:
     """The recurrence by mamba-ssm's Triton kernel, shape (S, L, H, P); raises KernelMissing if it is not installed.
 
-    Sequences run in slices, so that no product within the kernels reaches CUDA_INDEX_LIMIT elements.
+    Sequences run in slices, so that no product within the kernels reaches CUDA_INDEX_LIMIT elements and no launch
+    exceeds CUDA_GRID_LIMIT (measured on an H100: "invalid argument" beyond it).
     """
     try:
         from mamba_ssm.ops.triton.ssd_combined import mamba_chunk_scan_combined
@@ -104,7 +106,7 @@ def scan_cuda(x_SLHP: Tensor, dt_SLH: Tensor, A_H: Tensor, B_SLGN: Tensor, C_SLG
     sequences, length, heads, width = x_SLHP.shape
     padded = length + -length % CUDA_CHUNK
     per_sequence = padded * max(CUDA_CHUNK * B_SLGN.shape[2], heads * max(width, B_SLGN.shape[3]))
-    size = max(1, (CUDA_INDEX_LIMIT - 1) // per_sequence)
+    size = max(1, min((CUDA_INDEX_LIMIT - 1) // per_sequence, CUDA_GRID_LIMIT // (padded // CUDA_CHUNK)))
     slices = (torch.split(tensor, size) for tensor in (x_SLHP, dt_SLH, B_SLGN, C_SLGN))
     outputs = [mamba_chunk_scan_combined(x, dt, A_H, B, C, CUDA_CHUNK) for x, dt, B, C in zip(*slices, strict=True)]
     return outputs[0] if sequences <= size else torch.cat(outputs)
