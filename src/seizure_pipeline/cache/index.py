@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-import json
-from dataclasses import asdict, dataclass, fields
+from dataclasses import dataclass
 from typing import Any
 
 import pandas as pd
 
 from seizure_pipeline.configuration import fingerprint
 from seizure_pipeline.corpora import RecordingRow
+from seizure_pipeline.tables import records_from_table, table_from_records
 from seizure_pipeline.windows import Kind, Layout
 
 Interval = tuple[float, float]
@@ -105,26 +105,14 @@ def _recording_facts(row: RecordingRow) -> dict[str, Any]:
     }
 
 
-LISTS = ("stretch_samples", "stretch_start_s", "seizures", "interpolated")
-
-
 def table_from_rows(rows: list[IndexRow]) -> pd.DataFrame:
-    """The rows as a table, one column per field, lists written as JSON."""
-    table = pd.DataFrame([asdict(row) for row in rows], columns=[field.name for field in fields(IndexRow)])
-    for name in LISTS:
-        table[name] = [json.dumps(value) for value in table[name]]
-    return table
+    """The rows as a table, one column per field."""
+    return table_from_records(rows, IndexRow)
 
 
 def rows_from_table(table: pd.DataFrame) -> list[IndexRow]:
     """Undoes `table_from_rows`."""
-    return [IndexRow(**_typed(record)) for record in table.to_dict(orient="records")]
-
-
-def _typed(record: dict[Any, Any]) -> dict[str, Any]:
-    lists = {name: tuple(json.loads(record[name])) for name in LISTS}
-    lists["seizures"] = tuple((float(onset), float(offset)) for onset, offset in lists["seizures"])
-    return {**record, **lists}
+    return records_from_table(table, IndexRow)
 
 
 def cache_fingerprint(rows: list[IndexRow]) -> str:

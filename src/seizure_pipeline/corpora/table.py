@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import json
 import logging
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import asdict, dataclass, fields
+from dataclasses import dataclass
 from pathlib import PurePosixPath
 from typing import Any
 
@@ -18,6 +17,7 @@ from seizure_pipeline.montage import ElectrodeMap, MontageError, MontageSettings
 from seizure_pipeline.progress import follow
 from seizure_pipeline.recordings import Recording, RecordingError, open_recording
 from seizure_pipeline.signals import SignalError, check_rate
+from seizure_pipeline.tables import records_from_table, table_from_records
 
 log = logging.getLogger(__name__)
 REFUSALS = (RecordingError, AnnotationError, MontageError, SignalError, OSError)
@@ -177,24 +177,11 @@ def named(path: str, refusal: Exception) -> str:
     return message if name.removesuffix(".edf") in message else f"{path}: {message}"
 
 
-LISTS = ("channels", "interpolated", "unused", "seizures")
-
-
 def table_from_rows(rows: list[RecordingRow]) -> pd.DataFrame:
-    """The rows as a table, one column per field, lists written as JSON."""
-    names = [field.name for field in fields(RecordingRow)]
-    table = pd.DataFrame([asdict(row) for row in rows], columns=names)
-    for name in LISTS:
-        table[name] = [json.dumps(value) for value in table[name]]
-    return table
+    """The rows as a table, one column per field."""
+    return table_from_records(rows, RecordingRow)
 
 
 def rows_from_table(table: pd.DataFrame) -> list[RecordingRow]:
     """Undoes `table_from_rows`."""
-    return [RecordingRow(**_typed(record)) for record in table.to_dict(orient="records")]
-
-
-def _typed(record: dict[Any, Any]) -> dict[str, Any]:
-    lists = {name: tuple(json.loads(record[name])) for name in LISTS}
-    lists["seizures"] = tuple((float(onset), float(offset)) for onset, offset in lists["seizures"])
-    return {**record, **lists}
+    return records_from_table(table, RecordingRow)
