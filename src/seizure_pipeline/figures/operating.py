@@ -77,7 +77,9 @@ def operating_curve_plotly(
         found = [chance(rate) for rate in rates]
         figure.add_trace(go.Scatter(x=rates, y=found, name="random alarms (chance)", line={"color": CHANCE}))
     for budget in FALSE_ALARM_BUDGETS_PER_24H:
-        figure.add_vline(x=budget, line={"color": FAINT, "dash": "dot"}, annotation_text=f"{budget:g}")
+        figure.add_vline(x=budget, line={"color": FAINT, "dash": "dot"})
+        # on a logarithmic axis an annotation is placed by the exponent, unlike a line
+        figure.add_annotation(x=np.log10(budget), y=1, yref="paper", yanchor="bottom", text=f"{budget:g}", showarrow=False)
     ticks = [lowest, *(tick for tick in TICKS_PER_24H if lowest * 1.5 < tick <= highest)]
     axis = {"type": "log", "tickvals": ticks, "ticktext": ["0", *(f"{tick:g}" for tick in ticks[1:])]}
     figure.update_xaxes(title="false alarms per 24 h", range=[np.log10(lowest), np.log10(highest)], **axis)
