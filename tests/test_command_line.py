@@ -127,5 +127,12 @@ def test_an_unwritable_cache_is_one_plain_message(project: Path, tmp_path: Path)
     assert "Traceback" not in done.stderr
 
 
+def test_an_environment_that_is_not_there_is_named() -> None:
+    done = kedro("run", "--env", "nosuch")
+    assert done.returncode == 1
+    assert "no environment 'nosuch' in conf/; there are base" in done.stderr
+    assert "Traceback" not in done.stderr
+
+
 def test_evaluation_is_strict_unless_told() -> None:
     assert EvaluationSettings().allow_refused is False

@@ -15,6 +15,7 @@ import mlflow
 import numpy as np
 import pandas as pd
 import pytest
+import torch
 from mlflow.entities import Run
 from test_command_line import KEDRO, REPOSITORY
 
@@ -44,12 +45,16 @@ def runs_of(project: Path) -> list[Run]:
     return list(mlflow.MlflowClient().search_runs([mlflow.get_experiment_by_name("seizure_detection").experiment_id]))
 
 
+def first_finished(project: Path) -> Run:
+    return [logged for logged in runs_of(project) if logged.info.status == "FINISHED"][-1]
+
+
 def test_the_metric_names_agree_from_early_stopping_to_the_report(finished: tuple[Path, str]) -> None:
     project, _ = finished
     assert SENSITIVITIES == ["sensitivity_at_10fa", "sensitivity_at_5fa", "sensitivity_at_2.5fa", "sensitivity_at_1fa"]
     metrics = json.loads((project / "data/08_reporting/metrics.json").read_text())
     history = pd.read_csv(project / "data/07_model_output/training_history.csv")
-    logged = runs_of(project)[-1].data.metrics
+    logged = first_finished(project).data.metrics
     for name in SENSITIVITIES:
         assert metrics[name] == logged[name]
         assert history[name].iloc[-1] == logged[f"epoch/{name}"]
@@ -69,8 +74,7 @@ def test_counts_stand_beside_the_figures(finished: tuple[Path, str], small_corpu
 
 def test_the_mlflow_run_knows_parameters_data_and_commit(finished: tuple[Path, str]) -> None:
     project, _ = finished
-    logged = runs_of(project)[-1]
-    assert logged.info.status == "FINISHED"
+    logged = first_finished(project)
     assert logged.data.params["training.optimizer.learning_rate"] == "0.003"
     assert {"git_commit", "corpus_fingerprint", "cache_fingerprint"} <= set(logged.data.tags)
     artifacts = {item.path for item in mlflow.MlflowClient().list_artifacts(logged.info.run_id, "pictures")}
@@ -124,9 +128,9 @@ def test_the_mlflow_model_loads_back_and_detects(finished: tuple[Path, str], sma
 
 def test_a_failed_run_ends_failed_and_a_terminated_one_killed(finished: tuple[Path, str], small_corpus: Path) -> None:
     project, _ = finished
-    done = run(project, small_corpus, "--pipelines", "training", parameters=",training.device=cuda")
+    done = run(project, small_corpus, "--pipelines", "training", parameters=",windowing.signals.notch_hz=50.0")
     assert done.returncode == 1
-    assert "CUDA" in done.stderr
+    assert "cached with signal settings" in done.stderr
     assert "Traceback" not in done.stderr
     assert runs_of(project)[0].info.status == "FAILED"
     chosen = f"corpus_root={small_corpus},data_root=data,training.threads=1,training.seed=9,training.epochs=500"
@@ -136,6 +140,18 @@ def test_a_failed_run_ends_failed_and_a_terminated_one_killed(finished: tuple[Pa
     os.kill(process.pid, signal.SIGTERM)
     process.wait(timeout=60)
     assert runs_of(project)[0].info.status == "KILLED"
+
+
+@pytest.mark.skipif(torch.cuda.is_available(), reason="this machine has a CUDA device")
+def test_a_device_that_is_not_there_stops_before_any_node(finished: tuple[Path, str], small_corpus: Path) -> None:
+    project, _ = finished
+    before = len(runs_of(project))
+    done = run(project, small_corpus, parameters=",inference.device=cuda,data_root=data/elsewhere")
+    assert done.returncode == 1
+    assert "inference.device is 'cuda', but this machine has no CUDA device" in done.stderr
+    assert "Traceback" not in done.stderr
+    assert not (project / "data/elsewhere").exists()
+    assert len(runs_of(project)) == before
 
 
 def wait_for_running(project: Path) -> None:

@@ -25,6 +25,7 @@ def run(ctx: click.Context, /, verbose: bool, **options: Any) -> None:
     """Run pipelines; an error is one plain message unless --verbose is given."""
     if options["pipeline"] and not options["pipelines"]:
         options["pipelines"], options["pipeline"] = [options["pipeline"]], None
+    _check_environment(options["env"])
     if ctx.get_parameter_source("runner") is ParameterSource.DEFAULT:
         settings = _configuration(options["env"], options["conf_source"], options["params"])["runner"]
         options["runner"] = settings["type"]
@@ -36,6 +37,8 @@ def run(ctx: click.Context, /, verbose: bool, **options: Any) -> None:
         if verbose:
             raise
         raise click.ClickException(f"{type(error).__name__}: {error}") from None
+    except KeyboardInterrupt:
+        raise click.ClickException("interrupted; the same command continues where it was") from None
 
 
 @cli.command(name="generate-corpus")
@@ -45,6 +48,7 @@ def generate_corpus_command(env: str | None) -> None:
     from seizure_pipeline.corpora.synthetic import SyntheticSettings, generate_corpus
     from seizure_pipeline.hooks import check_parameters
 
+    _check_environment(env)
     configuration = _configuration(env, None, {})
     parameters = configuration["parameters"]
     root = _root() / configuration["catalog"]["corpus"]["filepath"]
@@ -57,6 +61,13 @@ def generate_corpus_command(env: str | None) -> None:
         raise click.ClickException(f"{type(error).__name__}: {error}") from None
 
 
+def _check_environment(env: str | None) -> None:
+    folder = _root() / "conf"
+    known = sorted(path.name for path in folder.iterdir() if path.is_dir())
+    if env is not None and env not in known:
+        raise click.ClickException(f"no environment {env!r} in conf/; there are {', '.join(known)}")
+
+
 def _root() -> Path:
     from kedro.utils import find_kedro_project
 
@@ -64,7 +75,6 @@ def _root() -> Path:
 
 
 def _configuration(env: str | None, source: str | None, parameters: dict[str, Any] | None) -> Any:
-
     from kedro.framework.project import settings
 
     return settings.CONFIG_LOADER_CLASS(

@@ -43,6 +43,7 @@ class TrainedChain:
     threshold: float
     post_processing: PostProcessingSettings
     inference: InferenceSettings
+    run: str
 
 
 @dataclass(frozen=True)
@@ -79,6 +80,7 @@ def load_chain(checkpoint: Path, operating_point: dict[str, Any], inference: Inf
         threshold=operating_point["threshold"],
         post_processing=PostProcessingSettings(**operating_point["post_processing"]),
         inference=inference,
+        run=facts["run"],
     )
 
 
@@ -125,10 +127,11 @@ def find_in_folder(chain: TrainedChain, recordings: Folder, target: Path) -> lis
     A refused file is listed with its reason. Raises CorpusError where there is no such file or all are refused."""
     files = [file.path for file in _files(recordings) if file.path.lower().endswith((".edf", ".bdf"))]
     if not files:
-        raise CorpusError(f"{recordings.url}: no EDF or BDF file there; detection needs at least one")
+        raise CorpusError(f"{recordings.url}: holds no file that ends in .edf or .bdf; detection needs at least one")
     names = Counter(_name_of(path) for path in files)
     if twice := [path for path in files if names[_name_of(path)] > 1]:
         raise CorpusError(f"{recordings.url}: {twice} would write files of one name; rename or run them apart")
+    log.info("threshold %.4f of run %s, probability must reach it", chain.threshold, chain.run)
     target.mkdir(parents=True, exist_ok=True)
     lines = [_find_in_file(chain, recordings, path, target) for path in follow(files, "detecting", len(files), "files")]
     if all(line["status"] == "refused" for line in lines):
@@ -140,7 +143,7 @@ def _files(recordings: Folder) -> list[FileFacts]:
     try:
         return recordings.files()
     except FileNotFoundError as error:
-        raise CorpusError(str(error)) from error
+        raise CorpusError(f"{error}; set where the recordings are by --params own_recordings=...") from error
 
 
 def _name_of(path: str) -> str:
@@ -157,13 +160,21 @@ def _find_in_file(chain: TrainedChain, recordings: Folder, path: str, target: Pa
             detected = detect_recording(chain, edf)
     except REFUSALS as refusal:
         log.warning("refused: %s", named(path, refusal))
-        return {**line, "status": "refused", "reason": named(path, refusal), "alarmed_s": 0.0, "interpolated": ""}
+        return {
+            **line,
+            "status": "refused",
+            "reason": named(path, refusal),
+            "highest_probability": None,
+            "alarmed_s": 0.0,
+            "interpolated": "",
+        }
     write_detections(detected, name, target, chain.threshold)
     log.info("%s: %d detections in %.0f s", path, len(detected.detections), detected.recording.duration_s)
     return {
         **line,
         "detections": len(detected.detections),
         "duration_s": detected.recording.duration_s,
+        "highest_probability": float(detected.probability_L.max()),
         "alarmed_s": sum(d.offset_s - d.onset_s for d in detected.detections),
         "interpolated": " ".join(detected.interpolated),
     }

@@ -31,6 +31,7 @@ from seizure_pipeline.scoring import (
 log = logging.getLogger(__name__)
 BASELINES_VERSION = 1
 MODEL = "model"
+SPLIT = "dev"  # where the threshold is chosen; it must never be chosen on eval
 TRACE = "trace_fingerprint"
 
 
@@ -41,7 +42,6 @@ class EvaluationSettings(Settings):
     split that lost recordings; `pages` is how many recordings get a picture.
     """
 
-    split: str = Field("dev", pattern="^(train|dev|eval)$")
     allow_refused: bool = False
     operating_budget_per_24h: float = Field(10.0, gt=0)
     pages: int = Field(8, ge=0)
@@ -49,14 +49,14 @@ class EvaluationSettings(Settings):
 
 def scored_rows(rows: list[IndexRow], settings: EvaluationSettings) -> list[IndexRow]:
     """The recordings of the scored split; raises ScoringError if it lost any, unless that is allowed."""
-    lost = [row for row in rows if row.split == settings.split and not row.accepted]
+    lost = [row for row in rows if row.split == SPLIT and not row.accepted]
     if lost and not settings.allow_refused:
         reasons = "; ".join(row.reason for row in lost)
         raise ScoringError(
-            f"split {settings.split} lost {len(lost)} recordings, so its figures would not be those of the corpus "
+            f"split {SPLIT} lost {len(lost)} recordings, so its figures would not be those of the corpus "
             f"(evaluation.allow_refused: true scores the rest): {reasons}"
         )
-    return accepted_of_split(rows, settings.split)
+    return accepted_of_split(rows, SPLIT)
 
 
 def keep_baseline_traces(cache: Path, rows: list[IndexRow], folder: Path) -> list[str]:
@@ -96,11 +96,11 @@ def operating_record(
     budget = settings.operating_budget_per_24h
     point = operating_point(operating_curve(traces, post_processing), budget)
     if point is None:
-        log.warning("no threshold meets %g false alarms per 24 h on split %s: nothing to detect with", budget, settings.split)
+        log.warning("no threshold meets %g false alarms per 24 h on split %s: nothing to detect with", budget, SPLIT)
     return {
         "threshold": None if point is None else point.threshold,
         "budget_per_24h": budget,
-        "split": settings.split,
+        "split": SPLIT,
         "sensitivity": 0.0 if point is None else point.sensitivity,
         "false_alarms_per_24h": 0.0 if point is None else point.false_alarms_per_24h,
         "post_processing": post_processing.model_dump(mode="json"),

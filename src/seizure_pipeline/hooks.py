@@ -91,6 +91,25 @@ def flatten(value: Any, prefix: str) -> Iterator[tuple[str, Any]]:
         yield prefix, value
 
 
+class DeviceCheck:
+    """Stops a run before its first node if a node would ask for a device or kernel that is not here."""
+
+    @hook_impl
+    def after_context_created(self, context: KedroContext) -> None:
+        """Remember which rooms ask for CUDA."""
+        parameters = context.config_loader["parameters"]
+        self._rooms = [room for room in ("training", "inference") if parameters[room].get("device") == "cuda"]
+
+    @hook_impl(tryfirst=True)
+    def before_pipeline_run(self, pipeline: Pipeline) -> None:
+        """Raise RuntimeError naming the parameter, where this machine lacks what it asks for."""
+        for room in self._rooms:
+            if f"params:{room}" in pipeline.inputs():
+                from seizure_pipeline.inference.traces import check_device
+
+                check_device("cuda", f"{room}.device")
+
+
 class MlflowTracking:
     """One MLflow run per `kedro run`: parameters, live metrics, pictures, the checkpoint and the registered model."""
 

@@ -50,6 +50,7 @@ class MlflowRun:
         run = self._client.create_run(experiment, run_name=f"{name} {run_params['run_id'][5:16]}", tags=_tags(run_params))
         self._id = run.info.run_id
         self._open = True
+        self._shuffled = bool(parameters.get("training.shuffled_labels"))
         short = [Param(key, str(value)[:LONGEST_PARAMETER]) for key, value in parameters.items()]
         self._client.log_batch(self._id, params=short)
         atexit.register(self.close, "KILLED")
@@ -113,6 +114,9 @@ class MlflowRun:
     def _register(self, checkpoint: Path, operating_point: Mapping[str, Any]) -> None:
         if operating_point["threshold"] is None:
             log.warning("no model is registered: no threshold meets the false-alarm budget")
+            return
+        if self._shuffled:
+            log.info("no model is registered: its labels were shuffled")
             return
         weights = f"{operating_point['weights_sha256']} {operating_point['threshold']:.6f}"
         versions = self._client.search_model_versions(f"name='{self._model_name}'")

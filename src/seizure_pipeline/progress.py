@@ -17,11 +17,11 @@ HEARTBEAT_S = 10.0
 
 
 class ProgressMeter:
-    """Counts `total` pieces of work called `unit`; use as a context manager and call `advance`."""
+    """Counts `total` pieces of work called `unit`, of which `done_before` an earlier run did; a context manager."""
 
-    def __init__(self, title: str, total: int, unit: str) -> None:
+    def __init__(self, title: str, total: int, unit: str, done_before: int = 0) -> None:
         self._title, self._total, self._unit = title, total, unit
-        self._done = 0
+        self._done = self._done_before = done_before
         self._bar: Progress | None = None
         self._started_s = self._spoke_s = time.monotonic()
 
@@ -29,7 +29,7 @@ class ProgressMeter:
         if sys.stderr.isatty():
             columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
             self._bar = Progress(*columns, TextColumn("{task.fields[note]}"), transient=True)
-            self._task = self._bar.add_task(self._title, total=self._total, note="")
+            self._task = self._bar.add_task(self._title, total=self._total, completed=self._done, note="")
             self._bar.start()
         return self
 
@@ -49,7 +49,7 @@ class ProgressMeter:
             log.info("%s", self._heartbeat(note))
 
     def _heartbeat(self, note: str) -> str:
-        rate = self._done / max(time.monotonic() - self._started_s, 1e-9)
+        rate = (self._done - self._done_before) / max(time.monotonic() - self._started_s, 1e-9)
         left_s = (self._total - self._done) / rate if rate > 0 else float("inf")
         line = f"{self._title}: {self._done} of {self._total} {self._unit}, {rate:.2f}/s, {left_s:.0f} s left"
         return f"{line}, {note}" if note else line

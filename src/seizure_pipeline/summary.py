@@ -36,6 +36,11 @@ def print_results(metrics: dict[str, Any], comparison: pd.DataFrame, folder: str
         for budget in names.FALSE_ALARM_BUDGETS_PER_24H
     )
     console.print(f"Model at {counts}")
+    one = 24 / metrics["hours"]
+    console.print(
+        f"In {metrics['hours']:.2f} h one false alarm is {one:.1f} per 24 h: every budget below that means none at all. "
+        f"Epoch and threshold were chosen on these same recordings."
+    )
     console.print(
         f"Optimistic rule at 10 per 24 h: {metrics[names.optimistic_sensitivity_name(10.0)]:.3f}; "
         f"AUROC pooled at {metrics['label_rate_hz']:g} Hz; {100 * metrics['seizure_time_share']:.1f} % of the time is ictal"
@@ -61,7 +66,7 @@ def print_detections(table: pd.DataFrame) -> None:
     for column in table.columns:
         shown.add_column(column)
     for record in table.to_dict(orient="records"):
-        shown.add_row(*(f"{value:.1f}" if isinstance(value, float) else str(value) for value in record.values()))
+        shown.add_row(*(f"{value:.3g}" if isinstance(value, float) else str(value) for value in record.values()))
     console.print(shown)
 
 

@@ -2,17 +2,24 @@
 
 from __future__ import annotations
 
+import logging
 import re
 from pathlib import PurePosixPath
 
 from seizure_pipeline.corpora.folder import FileFacts
 from seizure_pipeline.corpora.records import CorpusError, CorpusSettings, Entry
 
+log = logging.getLogger(__name__)
+
 
 def entries(files: list[FileFacts], settings: CorpusSettings) -> list[Entry]:
     """Entries of all EDF files; raises CorpusError for a path without patient or a patient in no split's list."""
     by_path = {file.path: file for file in files}
-    return [_entry(file, settings, by_path) for file in files if file.path.lower().endswith(".edf")]
+    found = [_entry(file, settings, by_path) for file in files if file.path.lower().endswith(".edf")]
+    listed = {patient for patients in settings.splits.values() for patient in patients}
+    if absent := sorted(listed - {entry.patient_id for entry in found}):
+        log.warning("corpus.splits lists patients without recordings: %s", ", ".join(absent))
+    return found
 
 
 def _entry(file: FileFacts, settings: CorpusSettings, by_path: dict[str, FileFacts]) -> Entry:

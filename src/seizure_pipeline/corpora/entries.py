@@ -22,7 +22,7 @@ def find_entries(folder: Folder, settings: CorpusSettings) -> list[Entry]:
     try:
         everything = folder.files()
     except FileNotFoundError as error:
-        raise CorpusError(str(error)) from error
+        raise CorpusError(f"{error}; set where the corpus is by --params corpus_root=...") from error
     files = [file for file in everything if not _excluded(file.path, settings.exclude)]
     if len(files) < len(everything):
         log.info("%d files are left out by corpus.exclude", len(everything) - len(files))

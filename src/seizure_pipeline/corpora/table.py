@@ -165,7 +165,9 @@ def mapped_electrodes(labels: tuple[str, ...], montage: MontageSettings) -> Elec
     try:
         return electrode_map(labels, montage)
     except MontageError as refusal:
-        raise MontageError(f"{refusal}; labels that name no known electrode: {unused_labels(labels)}") from refusal
+        unknown = unused_labels(labels)
+        named_labels = f"; labels that name no known electrode: {', '.join(unknown)}" if unknown else ""
+        raise MontageError(f"{refusal}{named_labels}") from refusal
 
 
 def named(path: str, refusal: Exception) -> str:

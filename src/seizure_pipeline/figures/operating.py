@@ -162,6 +162,6 @@ def _rate_limits(curves: Sequence[OperatingCurve], budgets_per_24h: Sequence[flo
 def _counts(curve: OperatingCurve) -> str:
     one = 24.0 / curve.hours
     return (
-        f"{curve.seizures} seizures in {curve.hours:.1f} h; one false alarm is {one:.2g} per 24 h\n"
+        f"{curve.seizures} seizures in {curve.hours:.1f} h; one false alarm is {one:.1f} per 24 h\n"
         "any overlap (NEDC OVLP), every distinct score a threshold"
     )

@@ -9,14 +9,18 @@ from numpy.typing import NDArray
 from seizure_pipeline.cache import CachedSignal
 from seizure_pipeline.inference.settings import InferenceSettings
 from seizure_pipeline.model.detector import Detector
+from seizure_pipeline.model.state_space import check_kernel
 from seizure_pipeline.scoring import resolve
 from seizure_pipeline.windows import WindowSettings, lay_windows, stitch
 
 
-def check_device(device: str) -> None:
-    """Raise RuntimeError if `device` is not on this machine."""
-    if device == "cuda" and not torch.cuda.is_available():
-        raise RuntimeError("device is 'cuda', but this machine has no CUDA device; set device: cpu or use another machine")
+def check_device(device: str, parameter: str = "device") -> None:
+    """Raise RuntimeError if `device` is not on this machine, or KernelMissing if its scan kernel is not installed."""
+    if device != "cuda":
+        return
+    if not torch.cuda.is_available():
+        raise RuntimeError(f"{parameter} is 'cuda', but this machine has no CUDA device; set it to 'cpu' or go to one that has")
+    check_kernel()
 
 
 @torch.inference_mode()

@@ -93,6 +93,14 @@ def _states_before(states_SKGHNP: Tensor, decay_SKGH: Tensor) -> Tensor:
     return torch.stack(before[:-1], 1)
 
 
+def check_kernel() -> None:
+    """Raise KernelMissing if mamba-ssm's scan is not installed."""
+    try:
+        import mamba_ssm.ops.triton.ssd_combined  # noqa: F401
+    except ImportError as error:
+        raise KernelMissing("a scan on CUDA needs mamba-ssm: install the extra seizure-pipeline[gpu]") from error
+
+
 def scan_cuda(x_SLHP: Tensor, dt_SLH: Tensor, A_H: Tensor, B_SLGN: Tensor, C_SLGN: Tensor) -> Tensor:
     """The recurrence by mamba-ssm's Triton kernel, shape (S, L, H, P); raises KernelMissing if it is not installed.
 

@@ -88,8 +88,7 @@ def _train_epoch(run: Run, progress: Progress) -> None:
     order = draw_epoch(run.windows.kinds, settings.sampling, settings.seed, progress.epoch)
     steps = -(-order.size // settings.batch_size)
     run.model.train()
-    with ProgressMeter(f"epoch {progress.epoch + 1} of {settings.epochs}", steps, "steps") as meter:
-        meter.advance(progress.step_in_epoch)
+    with ProgressMeter(f"epoch {progress.epoch + 1} of {settings.epochs}", steps, "steps", progress.step_in_epoch) as meter:
         for _, batch in batches(run.windows, order, settings.batch_size, progress.step_in_epoch):
             began_s = time.monotonic()
             rate = _rate(settings, progress.step, steps)
@@ -146,7 +145,9 @@ def _close_epoch(run: Run, progress: Progress, validation: Mapping[str, float | 
     progress.loss_sum = progress.gradient_norm_sum = progress.training_s = 0.0
     save_state(run.state_path, run.model, run.optimizer, progress, run.name)
     report(record, progress.epoch)
-    log.info("epoch %d: %s", progress.epoch, ", ".join(f"{k} {v:.4g}" for k, v in record.items() if v is not None))
+    shown = ("train_loss", AUROC, EARLY_STOPPING, "windows_per_s")
+    facts = ", ".join(f"{name} {_number(record[name]):.4g}" for name in shown)
+    log.info("epoch %d: %s; best is epoch %d", progress.epoch, facts, progress.best_epoch)
 
 
 def _epoch_metrics(run: Run, progress: Progress) -> dict[str, float]:

@@ -61,7 +61,7 @@ def score_traces(
 ) -> tuple[Summary, dict[str, Any]]:
     """Traces -> metrics and the operating point that detection will use."""
     scored = evaluation.load_traces(traces, trace_index)[evaluation.MODEL]
-    metrics = evaluate(scored, post_processing) | {"split": settings.split, "run": checkpoint["run"]}
+    metrics = evaluate(scored, post_processing) | {"split": evaluation.SPLIT, "run": checkpoint["run"]}
     point = evaluation.operating_record(scored, settings, post_processing)
     return metrics, point | {"run": checkpoint["run"], "weights_sha256": checkpoint["weights_sha256"]}
 
