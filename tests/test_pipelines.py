@@ -78,18 +78,34 @@ def test_the_mlflow_run_knows_parameters_data_and_commit(finished: tuple[Path, s
     assert logged.data.params["training.optimizer.learning_rate"] == "0.003"
     assert {"git_commit", "corpus_fingerprint", "cache_fingerprint"} <= set(logged.data.tags)
     artifacts = {item.path for item in mlflow.MlflowClient().list_artifacts(logged.info.run_id, "pictures")}
-    assert "pictures/operating_curve_picture.png" in artifacts
+    assert {"pictures/operating_curve.png", "pictures/trace_pages"} <= artifacts
 
 
 def test_nothing_unchanged_is_made_again(finished: tuple[Path, str], small_corpus: Path) -> None:
     project, _ = finished
     kept = [*project.glob("data/05_model_input/cache/*.npz"), *project.glob("data/06_models/*/state.safetensors")]
     kept += project.glob("data/07_model_output/*traces/*.npz")
+    assert len(kept) == 8 + 1 + 4 + 4
+    kept += [path for path in project.glob("data/08_reporting/**/*") if path.is_file()]
     before = {path: path.stat().st_mtime_ns for path in kept}
-    assert len(before) == 8 + 1 + 4 + 4
     done = run(project, small_corpus)
     assert done.returncode == 0, done.stderr
     assert {path: path.stat().st_mtime_ns for path in kept} == before
+    again = runs_of(project)[0]
+    assert again.data.metrics == first_finished(project).data.metrics
+    artifacts = {item.path for item in mlflow.MlflowClient().list_artifacts(again.info.run_id, "pictures")}
+    assert {"pictures/operating_curve.png", "pictures/trace_pages", "pictures/montage_pages"} <= artifacts
+
+
+def test_a_changed_setting_draws_only_what_depends_on_it(finished: tuple[Path, str], small_corpus: Path) -> None:
+    project, _ = finished
+    montage, curve = project / "data/08_reporting/montage", project / "data/08_reporting/operating_curve.png"
+    before = [min(path.stat().st_mtime_ns for path in montage.iterdir()), curve.stat().st_mtime_ns]
+    done = run(project, small_corpus, "--pipelines", "windowing,evaluation", parameters=",post_processing.merge_gap_s=4.0")
+    assert done.returncode == 0, done.stderr
+    after = [min(path.stat().st_mtime_ns for path in montage.iterdir()), curve.stat().st_mtime_ns]
+    assert after[0] == before[0]
+    assert after[1] > before[1]
 
 
 def with_threshold(project: Path, threshold: float) -> None:

@@ -32,6 +32,8 @@ def _short(cell: Any) -> Any:
 class CorpusDataset(AbstractDataset[NoReturn, Folder]):
     """A folder, a bucket or a single file of recordings, given to nodes as a `Folder`; never written."""
 
+    is_handle = True
+
     def __init__(self, *, filepath: str, anonymous: bool = False, metadata: dict[str, Any] | None = None) -> None:
         self._filepath, self._anonymous = filepath, anonymous
         self.metadata = metadata
@@ -54,6 +56,8 @@ class CorpusDataset(AbstractDataset[NoReturn, Folder]):
 
 class FolderDataset(AbstractDataset[NoReturn, Path]):
     """A local folder that nodes fill and read by themselves, given to them as a Path."""
+
+    is_handle = True
 
     def __init__(self, *, filepath: str, metadata: dict[str, Any] | None = None) -> None:
         self._filepath = Path(filepath)

@@ -151,8 +151,10 @@ class MlflowTracking:
             self._run.log_saved(dataset_name, data, self._catalog)
 
     @hook_impl
-    def after_pipeline_run(self) -> None:
-        """Close the run as FINISHED."""
+    def after_pipeline_run(self, pipeline: Pipeline) -> None:
+        """Close the run as FINISHED, with what was kept from earlier runs beside what was made."""
+        if self._run is not None and self._catalog is not None:
+            self._run.log_kept(pipeline.all_outputs(), self._catalog)
         self._close("FINISHED")
 
     @hook_impl

@@ -21,7 +21,6 @@ from typing import Any
 import mlflow
 import pandas as pd
 from kedro.io import DataCatalog
-from matplotlib.figure import Figure
 from mlflow.entities import Metric, Param
 from mlflow.exceptions import MlflowException
 
@@ -31,6 +30,7 @@ log = logging.getLogger(__name__)
 LONGEST_PARAMETER = 500
 SERVED_MODEL = Path(__file__).with_name("served_model.py")
 UI_KIND = {"mlflow.experimentKind": "custom_model_development"}
+PICTURES = ("_picture", "_pages")
 ORDER = ("ingestion", "windowing", "training", "evaluation", "detection")
 REQUIREMENTS = ["seizure-pipeline"]
 
@@ -50,6 +50,7 @@ class MlflowRun:
         run = self._client.create_run(experiment, run_name=f"{name} {run_params['run_id'][5:16]}", tags=_tags(run_params))
         self._id = run.info.run_id
         self._open = True
+        self._logged: set[str] = set()
         self._shuffled = bool(parameters.get("training.shuffled_labels"))
         short = [Param(key, str(value)[:LONGEST_PARAMETER]) for key, value in parameters.items()]
         self._client.log_batch(self._id, params=short)
@@ -75,8 +76,17 @@ class MlflowRun:
             columns = ["recording_id", "split", "status", "fingerprint"]
             self.tag("cache_fingerprint", fingerprint({"rows": table[columns].to_numpy().tolist()}))
 
+    def log_kept(self, names: set[str], catalog: DataCatalog) -> None:
+        """Log the datasets `names` that were there already, so that this run is as complete as the one that made them."""
+        for name in sorted(names - self._logged):
+            if name in ("metrics", "comparison", "operating_point"):
+                self.log_saved(name, catalog.load(name), catalog)
+            elif name.endswith(PICTURES):
+                self._log_pictures(name, catalog)
+
     def log_saved(self, name: str, data: Any, catalog: DataCatalog) -> None:
         """Log a dataset that a node saved: metrics, pictures, the checkpoint, the model."""
+        self._logged.add(name)
         if name in ("recordings", "window_index"):
             self.tag_data(name, data)
         elif name == "metrics":
@@ -87,8 +97,8 @@ class MlflowRun:
             self._client.log_artifacts(self._id, str(catalog.load("models") / data["folder"]), "checkpoint")
         elif name == "operating_point":
             self._register(catalog.load("models") / catalog.load("checkpoint")["folder"], data)
-        else:
-            self._log_pictures(name, data)
+        elif name.endswith(PICTURES):
+            self._log_pictures(name, catalog)
 
     def close(self, status: str) -> None:
         """End the run with `status`; later calls do nothing."""
@@ -103,13 +113,13 @@ class MlflowRun:
         self._client.log_batch(self._id, metrics=numbers)
         self._client.log_dict(self._id, dict(metrics), "metrics.json")
 
-    def _log_pictures(self, name: str, data: Any) -> None:
-        if isinstance(data, Figure):
-            self._client.log_figure(self._id, data, f"pictures/{name}.png")
-        elif isinstance(data, dict):
-            for file, figure in data.items():
-                if isinstance(figure, Figure):
-                    self._client.log_figure(self._id, figure, f"pictures/{name}/{file}")
+    def _log_pictures(self, name: str, catalog: DataCatalog) -> None:
+        dataset: Any = catalog[name]
+        path = Path(str(dataset._filepath))
+        if path.is_dir():
+            self._client.log_artifacts(self._id, str(path), f"pictures/{name}")
+        else:
+            self._client.log_artifact(self._id, str(path), "pictures")
 
     def _register(self, checkpoint: Path, operating_point: Mapping[str, Any]) -> None:
         if operating_point["threshold"] is None:

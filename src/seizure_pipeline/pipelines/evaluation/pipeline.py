@@ -43,15 +43,16 @@ def create_pipeline() -> Pipeline:
         [
             Node(compute_traces, TRACE_INPUTS, "trace_index", name="compute_traces"),
             Node(compute_baselines, BASELINE_INPUTS, "baseline_index", name="compute_baselines"),
-            Node(score_traces, SCORE_INPUTS, ["metrics", "operating_point"], name="score_traces"),
-            Node(compare, COMPARE_INPUTS, "comparison", name="compare"),
-            Node(draw_curve, CURVE_INPUTS, ["operating_curve_picture", "operating_curve_plot"], name="draw_curve"),
+            Node(score_traces, SCORE_INPUTS, ["metrics", "operating_point"], name="score_traces", tags="pure"),
+            Node(compare, COMPARE_INPUTS, "comparison", name="compare", tags="pure"),
+            Node(draw_curve, CURVE_INPUTS, ["operating_curve_picture", "operating_curve_plot"], name="draw_curve", tags="pure"),
             Node(
                 draw_report,
                 ["comparison", "training_history", "metrics"],
                 ["comparison_picture", "history_picture"],
                 name="draw_report",
+                tags="pure",
             ),
-            Node(draw_pages, PAGE_INPUTS, "trace_pages", name="draw_pages"),
+            Node(draw_pages, PAGE_INPUTS, "trace_pages", name="draw_pages", tags="pure"),
         ]
     )

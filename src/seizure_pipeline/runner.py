@@ -1,0 +1,85 @@
+"""The runner of every local run: Kedro's sequential one, which leaves out drawing and scoring nodes without news.
+
+Nodes tagged `pure` depend on nothing but their input datasets, their parameters and the code; a ledger in the reporting
+folder remembers what they were run on. Kedro's own `--only-missing-outputs` asks whether outputs exist, not whether they
+are up to date. All other nodes run and look for themselves at what they may keep.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import logging
+import os
+from concurrent.futures import Executor, Future
+from pathlib import Path
+from typing import Any
+
+from kedro.pipeline.node import Node
+from kedro.runner import SequentialRunner
+from kedro.runner.task import Task
+from pydantic import BaseModel
+
+from seizure_pipeline.configuration import fingerprint
+
+log = logging.getLogger(__name__)
+TAG = "pure"
+LEDGER = "reporting"  # the dataset whose folder holds the ledger
+
+
+class UnchangedNodesRunner(SequentialRunner):
+    """Runs nodes one after the other in this process, but for pure ones that would make again what is there."""
+
+    def _get_executor(self, max_workers: int) -> Executor:  # type: ignore[override]
+        return _Inline()
+
+
+class _Inline(Executor):
+    """Runs each task at once, in the thread that submits it, so that hooks, debuggers and Ctrl-C work as usual."""
+
+    def submit(self, task: Task, /, *_: Any, **__: Any) -> Future[Node]:  # type: ignore[override]
+        """A future that is done: the task was run, or left out."""
+        future: Future[Node] = Future()
+        future.set_result(task() if TAG not in task.node.tags else _run_unless_unchanged(task))
+        return future
+
+
+def _run_unless_unchanged(task: Task) -> Node:
+    node, catalog = task.node, task.catalog
+    path = Path(catalog.load(LEDGER)) / "unchanged.json"
+    ledger: dict[str, str] = json.loads(path.read_text()) if path.exists() else {}
+    if ledger.get(node.name) == _mark(node, catalog):
+        log.info("%s: unchanged and kept", node.name)
+        return node
+    task()
+    ledger[node.name] = _mark(node, catalog)
+    part = path.with_suffix(f".{os.getpid()}.part")
+    part.write_text(json.dumps(ledger, indent=2))
+    os.replace(part, path)
+    return node
+
+
+def _mark(node: Node, catalog: Any) -> str:
+    states = {name: _state(name, catalog) for name in (*node.inputs, *node.outputs)}
+    return fingerprint({"code": _code(), **states})
+
+
+def _state(name: str, catalog: Any) -> Any:
+    """What a parameter says, or the hash of what a dataset's files hold; folders that nodes fill have marks elsewhere."""
+    if name.startswith("params:"):
+        value = catalog.load(name)
+        return value.model_dump(mode="json") if isinstance(value, BaseModel) else value
+    dataset = catalog[name]
+    if getattr(dataset, "is_handle", False):
+        return dataset._describe()
+    path = Path(str(dataset._filepath))
+    files = sorted(path.rglob("*")) if path.is_dir() else [path]
+    return [[str(file.relative_to(path)), _sha256(file)] for file in files if file.is_file()]
+
+
+def _code() -> str:
+    return hashlib.sha256(b"".join(file.read_bytes() for file in sorted(Path(__file__).parent.rglob("*.py")))).hexdigest()
+
+
+def _sha256(file: Path) -> str:
+    return hashlib.sha256(file.read_bytes()).hexdigest()
