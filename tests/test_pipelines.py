@@ -7,7 +7,6 @@ import os
 import shutil
 import signal
 import subprocess
-import sys
 import time
 from pathlib import Path
 
@@ -214,4 +213,3 @@ def test_the_modules_of_this_checkout_are_tested() -> None:
     import seizure_pipeline
 
     assert Path(seizure_pipeline.__file__).is_relative_to(REPOSITORY)
-    assert sys.version_info >= (3, 11)

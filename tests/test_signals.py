@@ -193,14 +193,6 @@ def test_the_scale_of_normal_noise_is_its_mean_and_standard_deviation() -> None:
     np.testing.assert_allclose(sd_C, 20, rtol=0.01)
 
 
-def test_masked_samples_do_not_count_in_the_scale() -> None:
-    x_CT = pink_noise(2, 3000)
-    valid_T = np.arange(3000) < 2000
-    spoilt = x_CT.copy()
-    spoilt[:, ~valid_T] = np.nan
-    np.testing.assert_array_equal(robust_scale(spoilt, valid_T), robust_scale(x_CT[:, :2000]))
-
-
 def test_a_flat_channel_has_no_scale() -> None:
     x_CT = pink_noise(3, 1000)
     x_CT[1] = 4
@@ -208,9 +200,9 @@ def test_a_flat_channel_has_no_scale() -> None:
         robust_scale(x_CT)
 
 
-def test_no_valid_sample_has_no_scale() -> None:
-    with pytest.raises(SignalError, match="no valid sample among 1000"):
-        robust_scale(pink_noise(1, 1000), np.zeros(1000, dtype=bool))
+def test_no_sample_has_no_scale() -> None:
+    with pytest.raises(SignalError, match="no sample"):
+        robust_scale(np.empty((2, 0), np.float32))
 
 
 @settings(deadline=None)

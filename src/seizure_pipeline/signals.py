@@ -102,20 +102,17 @@ def flat_channels(x_CT: NDArray[np.float32]) -> NDArray[np.bool_]:
     return flat
 
 
-def robust_scale(
-    x_CT: NDArray[np.float32], valid_T: NDArray[np.bool_] | None = None
-) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+def robust_scale(x_CT: NDArray[np.float32]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """Return each channel's median (C,) and standard deviation (C,), 1.4826 times the median absolute deviation.
 
-    Only samples where `valid_T` (T,) is true count; None means all. Raises SignalError if none counts, a value is not
-    finite, or a channel's deviation is zero (half of its samples or more are one value).
+    Padding is never among the samples: it is added where windows are cut. Raises SignalError if there is no sample, a
+    value is not finite, or a channel's deviation is zero (half of its samples or more are one value).
     """
-    counted_CT = x_CT if valid_T is None else x_CT[:, valid_T]
-    if counted_CT.shape[1] == 0:
-        raise SignalError(f"no valid sample among {x_CT.shape[1]}: the scale is not determined")
-    _refuse_not_finite(counted_CT)
+    if x_CT.shape[1] == 0:
+        raise SignalError("no sample: the scale is not determined")
+    _refuse_not_finite(x_CT)
     median_C, sd_C = np.empty(len(x_CT)), np.empty(len(x_CT))
-    for channel, x_T in enumerate(counted_CT):
+    for channel, x_T in enumerate(x_CT):
         median_C[channel] = np.median(x_T)
         sd_C[channel] = SD_PER_MAD * np.median(np.abs(x_T - x_T.dtype.type(median_C[channel])))
     if not sd_C.all():
