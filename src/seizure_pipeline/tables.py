@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
-from dataclasses import asdict, fields
+from dataclasses import fields
+from functools import lru_cache
 from typing import Any, TypeVar
 
 import pandas as pd
@@ -14,9 +15,10 @@ Record = TypeVar("Record")
 
 def table_from_records(records: Sequence[Record], kind: type[Record]) -> pd.DataFrame:
     """The records, dataclasses of `kind`, as a table; an empty one has the columns too."""
+    names = [field.name for field in fields(kind)]  # type: ignore[arg-type]
     table = pd.DataFrame(
-        [asdict(record) for record in records],  # type: ignore[call-overload]
-        columns=[field.name for field in fields(kind)],  # type: ignore[arg-type]
+        [tuple(getattr(record, name) for name in names) for record in records],
+        columns=names,
     )
     for name in _tuples(kind):
         table[name] = [json.dumps(value) for value in table[name]]
@@ -26,14 +28,20 @@ def table_from_records(records: Sequence[Record], kind: type[Record]) -> pd.Data
 def records_from_table(table: pd.DataFrame, kind: type[Record]) -> list[Record]:
     """Undoes `table_from_records`."""
     lists = _tuples(kind)
-    rows: list[dict[Any, Any]] = table.to_dict("records")
-    for row in rows:
-        row.update({name: _frozen(json.loads(row[name])) for name in lists})
-    return [kind(**row) for row in rows]
+    columns = [
+        [_read(text) for text in table[name]] if name in lists else table[name].tolist()
+        for name in (field.name for field in fields(kind))  # type: ignore[arg-type]
+    ]
+    return [kind(*values) for values in zip(*columns, strict=True)]
 
 
 def _tuples(kind: type[Any]) -> list[str]:
     return [field.name for field in fields(kind) if str(field.type).startswith("tuple")]
+
+
+@lru_cache(maxsize=4096)  # the same channels stand in thousands of rows
+def _read(text: str) -> Any:
+    return _frozen(json.loads(text))
 
 
 def _frozen(value: Any) -> Any:

@@ -3,6 +3,7 @@
 from seizure_pipeline.corpora.entries import find_entries
 from seizure_pipeline.corpora.folder import Folder
 from seizure_pipeline.corpora.records import SPLITS, CorpusError, CorpusSettings, Entry
+from seizure_pipeline.corpora.splits import assign_splits
 from seizure_pipeline.corpora.table import RecordingRow, examine_entries, rows_from_table, table_from_rows
 
 __all__ = [
@@ -12,6 +13,7 @@ __all__ = [
     "Entry",
     "Folder",
     "RecordingRow",
+    "assign_splits",
     "examine_entries",
     "find_entries",
     "rows_from_table",

@@ -1,4 +1,4 @@
-"""BIDS and SzCORE trees: name_eeg.edf (or name.edf) with name_events.tsv beside; splits by explicit patient lists."""
+"""BIDS and SzCORE trees: name_eeg.edf or .bdf (or name.edf) with name_events.tsv beside; splits by patient."""
 
 from __future__ import annotations
 
@@ -8,17 +8,22 @@ from pathlib import PurePosixPath
 
 from seizure_pipeline.corpora.folder import FileFacts
 from seizure_pipeline.corpora.records import CorpusError, CorpusSettings, Entry
+from seizure_pipeline.corpora.splits import listed_split, warn_of_absent
 
 log = logging.getLogger(__name__)
+SUFFIXES = (".edf", ".bdf")
+OTHER_MODALITIES = ("_ecg", "_emg", "_mov", "_motion", "_eog", "_ieeg", "_physio")  # EDF files that hold no scalp EEG
 
 
 def entries(files: list[FileFacts], settings: CorpusSettings) -> list[Entry]:
-    """Entries of all EDF files; raises CorpusError for a path without patient or a patient in no split's list."""
+    """Entries of all EDF and BDF files; raises CorpusError for a path without patient or a patient in no split's list."""
     by_path = {file.path: file for file in files}
-    found = [_entry(file, settings, by_path) for file in files if file.path.lower().endswith(".edf")]
-    listed = {patient for patients in settings.splits.values() for patient in patients}
-    if absent := sorted(listed - {entry.patient_id for entry in found}):
-        log.warning("corpus.splits lists patients without recordings: %s", ", ".join(absent))
+    recordings = [file for file in files if file.path.lower().endswith(SUFFIXES)]
+    eeg = [file for file in recordings if not PurePosixPath(file.path).stem.endswith(OTHER_MODALITIES)]
+    if len(eeg) < len(recordings):
+        log.info("%d files of other modalities (%s) are left out", len(recordings) - len(eeg), ", ".join(OTHER_MODALITIES))
+    found = [_entry(file, settings, by_path) for file in eeg]
+    warn_of_absent(found, settings)
     return found
 
 
@@ -29,9 +34,10 @@ def _entry(file: FileFacts, settings: CorpusSettings, by_path: dict[str, FileFac
     return Entry(
         recording_id=stem,
         patient_id=patient_id,
-        split=_split(patient_id, file.path, settings),
+        split=listed_split(patient_id, file.path, settings),
         edf=file,
         annotation=by_path.get(str(path.with_name(f"{stem}_events.tsv"))),
+        form="events_tsv",
     )
 
 
@@ -40,10 +46,3 @@ def _patient(path: str, pattern: str) -> str:
     if match is None:
         raise CorpusError(f"{path}: no patient found by corpus.patient_pattern {pattern!r} (its first group)")
     return match.group(1)
-
-
-def _split(patient_id: str, path: str, settings: CorpusSettings) -> str:
-    found = [split for split, patients in settings.splits.items() if patient_id in patients]
-    if len(found) != 1:
-        raise CorpusError(f"{path}: patient {patient_id} is listed in splits {found}; corpus.splits must list it in one")
-    return found[0]

@@ -6,16 +6,23 @@ import fnmatch
 import logging
 from collections import defaultdict
 
-from seizure_pipeline.corpora import bids, tusz
+from seizure_pipeline.corpora import bids, chb_mit, siena, tusz
 from seizure_pipeline.corpora.folder import Folder
-from seizure_pipeline.corpora.records import SPLITS, CorpusError, CorpusSettings, Entry
+from seizure_pipeline.corpora.records import CorpusError, CorpusSettings, Entry
+from seizure_pipeline.corpora.splits import in_order
 
 log = logging.getLogger(__name__)
-LAYOUTS = {"synthetic": tusz.entries, "tusz": tusz.entries, "bids": bids.entries}
+LAYOUTS = {
+    "synthetic": tusz.entries,
+    "tusz": tusz.entries,
+    "chb_mit": chb_mit.entries,
+    "siena": siena.entries,
+    "bids": bids.entries,
+}
 
 
 def find_entries(folder: Folder, settings: CorpusSettings) -> list[Entry]:
-    """Every recording of the corpus, sorted by split and id.
+    """Every recording of the corpus, sorted by split and id; without a split where `assign_splits` draws it afterwards.
 
     Raises CorpusError for an empty corpus, a patient in two splits, a patient in no split, or two files of one id.
     """
@@ -30,7 +37,7 @@ def find_entries(folder: Folder, settings: CorpusSettings) -> list[Entry]:
     if not entries:
         raise CorpusError(f"{folder.url}: no EDF file in layout {settings.layout!r}; a corpus needs at least one recording")
     _check_patients(entries)
-    return _with_unique_ids(sorted(entries, key=lambda entry: (SPLITS.index(entry.split), entry.recording_id)))
+    return _with_unique_ids(in_order(entries))
 
 
 def _excluded(path: str, patterns: tuple[str, ...]) -> bool:

@@ -3,64 +3,174 @@
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Iterator
-from contextlib import contextmanager
-from dataclasses import dataclass
-from pathlib import Path
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path, PurePosixPath
+from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
 
-import fsspec
+import xxhash
+from fsspec.core import split_protocol
+from fsspec.implementations.local import LocalFileSystem
+
+from seizure_pipeline.corpora.errors import CorpusError, TransferError
+from seizure_pipeline.corpora.listing import FileFacts, facts_of, list_folder
+
+if TYPE_CHECKING:
+    from seizure_pipeline.corpora.bucket import Bucket
+
+__all__ = ["FileFacts", "Folder"]
+
+PIECE_BYTES = 4 * 2**20
+LOCAL_PROTOCOLS = (None, "file", "local")
+FIRST_BYTES = 16384  # holds the EDF header of up to 63 signals
+OPEN_OPTIONS = frozenset({"anon"})
 
 
-@dataclass(frozen=True, slots=True)
-class FileFacts:
-    """One file of a corpus: path relative to the root, bytes, and a token that changes when the file does."""
-
-    path: str
-    size_bytes: int
-    token: str
-
-
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Folder:
-    """A corpus root: a local path or any URL that fsspec knows; buckets are read anonymously or by their own chain.
+    """A corpus root: a local path or any URL that fsspec knows, with fsspec's `options` for it (anon, key, secret...).
 
-    A root that is one file stands for the folder that holds it, with that file alone in it."""
+    A root that is one file stands for the folder that holds it, with that file alone in it. The options never show; a
+    Folder with options other than `anon` refuses to be pickled, so that no secret travels. Raises CorpusError for a URL
+    with a password in it."""
 
     url: str
-    anonymous: bool = False
+    options: Mapping[str, Any] = field(default_factory=dict, repr=False, hash=False)
+
+    def __post_init__(self) -> None:
+        parts = urlsplit(self.url) if "://" in self.url and not self.is_local else None
+        if parts is not None and parts.password:
+            shown = f"{parts.scheme}://***@{parts.netloc.rpartition('@')[2]}{parts.path}"
+            raise CorpusError(f"{shown}: a URL with a password; credentials belong in conf/local/credentials.yml")
+
+    def __getstate__(self) -> dict[str, Any]:
+        if set(self.options) - OPEN_OPTIONS:
+            raise TypeError(f"{self.url}: a Folder with credentials is not pickled; open files where the credentials are")
+        return {"url": self.url, "options": dict(self.options)}
+
+    @property
+    def is_local(self) -> bool:
+        """Whether the files lie on this machine's disk."""
+        return split_protocol(self.url)[0] in LOCAL_PROTOCOLS
 
     def files(self) -> list[FileFacts]:
         """Every file below the root, sorted by path; raises FileNotFoundError for a root that is not there."""
-        filesystem, root = self._open()
-        if not filesystem.exists(root):
+        if not self.is_local:
+            return self._bucket.files()
+        if not self._root.exists():
             raise FileNotFoundError(f"{self.url}: no such folder, bucket or file")
-        found: dict[str, dict[str, object]] = filesystem.find(root, detail=True)
-        return [_facts(self._relative(path, root), info) for path, info in sorted(found.items())]
+        return list_folder(self._root)
 
     @contextmanager
-    def local(self, path: str) -> Iterator[Path]:
-        """The file at relative `path` on this disk: itself where the root is local, else a copy that goes afterwards."""
-        filesystem, root = self._open()
-        whole = root if filesystem.isfile(root) else f"{root}/{path}"
-        if "file" in filesystem.protocol:
-            yield Path(whole)
+    def local(self, file: FileFacts | str, scratch: Path | None = None) -> Iterator[Path]:
+        """The file on this disk: itself where the root is local, else a checked copy below `scratch` that goes afterwards.
+
+        `file` is a path relative to the root, or its facts as listed: a copy of them is sure to be the file that was
+        listed. Raises TransferError where a copy cannot be had."""
+        if self.is_local:
+            yield self.local_path(file)
             return
-        with tempfile.TemporaryDirectory(prefix="recording-") as folder:
-            target = Path(folder) / Path(path).name
-            filesystem.get_file(whole, str(target))
-            yield target
+        with _written(_path_of(file), scratch, lambda target: self.fetch(file, target)) as copy:
+            yield copy
 
-    def _open(self) -> tuple[fsspec.AbstractFileSystem, str]:
-        protocol = fsspec.core.split_protocol(self.url)[0] or "file"
-        options = {"anon": self.anonymous} if protocol in ("s3", "s3a") else {}
-        filesystem, root = fsspec.url_to_fs(self.url, use_listings_cache=False, **options)
-        return filesystem, root.rstrip("/")
+    @contextmanager
+    def local_header(self, file: FileFacts, scratch: Path | None = None) -> Iterator[Path]:
+        """The file where the root is local, else a stand-in of its length that holds its EDF header and nothing after.
 
-    @staticmethod
-    def _relative(path: str, root: str) -> str:
-        return path.removeprefix(root).lstrip("/") or Path(path).name
+        Files with gaps (EDF+D, BDF+D) come whole: where their records lie in time stands between the samples."""
+        if self.is_local:
+            yield self.local_path(file)
+            return
+        first = self._bucket.head(file, FIRST_BYTES)
+        if first[192:197] in (b"EDF+D", b"BDF+D"):
+            with self.local(file, scratch) as whole:
+                yield whole
+            return
+        if (n_bytes := _header_bytes(first)) > len(first):
+            first = self._bucket.head(file, n_bytes)
+        with _written(file.path, scratch, lambda target: _write_head(target, first, file.size_bytes)) as stand_in:
+            yield stand_in
+
+    def read_bytes(self, file: FileFacts) -> bytes:
+        """The content of a small file."""
+        with self.local(file) as path:
+            return path.read_bytes()
+
+    def read_text(self, file: FileFacts) -> str:
+        """The content of a small file of UTF-8 text, without a byte-order mark; UnicodeDecodeError for other bytes."""
+        return self.read_bytes(file).decode("utf-8-sig")
+
+    def fetch(self, file: FileFacts | str, target: Path, on_bytes: Callable[[int], None] = lambda _: None) -> str:
+        """Copy a file to the local path `target` and return its xxh3_128; `on_bytes` hears of every piece.
+
+        Raises TransferError if it is not the file that was listed or does not come whole, OSError of this disk."""
+        if not self.is_local:
+            facts = file if isinstance(file, FileFacts) else self._bucket.facts(file)
+            return self._bucket.fetch(facts, target, on_bytes)
+        source = self.local_path(file)
+        facts = file if isinstance(file, FileFacts) else facts_of(source, file)
+        whole = xxhash.xxh3_128()
+        with open(source, "rb") as read, open(target, "wb") as written:
+            while piece := read.read(PIECE_BYTES):
+                written.write(piece)
+                whole.update(piece)
+                on_bytes(len(piece))
+        if facts_of(source, facts.path) != facts:
+            raise TransferError(f"{source}: changed since it was listed; the next run must list it again")
+        return whole.hexdigest()
+
+    def store(self, source: Path, path: str) -> FileFacts:
+        """Put the local file `source` into the bucket as `path`, whole or not at all; its facts there.
+
+        Raises TransferError where it cannot be stored, CorpusError where this is a local folder."""
+        if self.is_local:
+            raise CorpusError(f"{self.url}: a local folder; files are written there in place, not stored")
+        return self._bucket.store(source, path)
+
+    def local_path(self, file: FileFacts | str) -> Path:
+        """Where a file of a local root lies."""
+        path = _path_of(file)
+        return self._root if self._root.is_file() else self._root / path
+
+    @cached_property
+    def _root(self) -> Path:
+        return Path(LocalFileSystem._strip_protocol(self.url))
+
+    @cached_property
+    def _bucket(self) -> Bucket:
+        from seizure_pipeline.corpora.bucket import Bucket  # the clients of buckets take half a second to import
+
+        return Bucket(self.url, self.options)
 
 
-def _facts(relative: str, info: dict[str, object]) -> FileFacts:
-    changed = next((info[name] for name in ("ETag", "mtime", "LastModified") if info.get(name)), "")
-    return FileFacts(path=relative, size_bytes=int(str(info["size"] or 0)), token=str(changed).strip('"'))
+@contextmanager
+def _written(path: str, scratch: Path | None, write: Callable[[Path], object]) -> Iterator[Path]:
+    """A file below `scratch` that `write` makes and that goes afterwards; TransferError for a fault of this disk."""
+    with ExitStack() as stack:
+        try:
+            folder = stack.enter_context(tempfile.TemporaryDirectory(prefix="recording-", dir=scratch))
+            target = Path(folder) / PurePosixPath(path).name
+            write(target)
+        except OSError as error:
+            where = scratch or tempfile.gettempdir()
+            raise TransferError(f"{where}: {path}: {error.strerror or error}; it must hold a copy of one file") from error
+        yield target
+
+
+def _write_head(target: Path, first: bytes, size_bytes: int) -> None:
+    with open(target, "wb") as written:
+        written.write(first)
+        written.truncate(size_bytes)
+
+
+def _path_of(file: FileFacts | str) -> str:
+    return file if isinstance(file, str) else file.path
+
+
+def _header_bytes(first: bytes) -> int:
+    """Bytes of an EDF header as it says itself; none for what is no EDF."""
+    stated = first[184:192].strip()
+    return int(stated) if stated.isdigit() else 0

@@ -1,114 +1,77 @@
-"""The table of recordings: every file looked at once, accepted with its facts or refused with its reason."""
+"""The examination of a corpus: every recording looked at once, accepted with its facts or refused with its reason."""
 
 from __future__ import annotations
 
 import logging
+from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
-from pathlib import PurePosixPath
-from typing import Any
+from dataclasses import replace
+from functools import lru_cache
+from pathlib import Path
 
-import pandas as pd
-
-from seizure_pipeline.annotations import AnnotationError, Seizures, read_csv_bi, read_events_tsv
+from seizure_pipeline.annotations import AnnotationError
+from seizure_pipeline.corpora.annotated import AnnotationFiles
+from seizure_pipeline.corpora.examined import keys_of, read_kept, write_kept
 from seizure_pipeline.corpora.folder import Folder
 from seizure_pipeline.corpora.records import CorpusError, Entry
+from seizure_pipeline.corpora.refusals import named
+from seizure_pipeline.corpora.rows import RecordingRow, rows_from_table, table_from_rows
 from seizure_pipeline.montage import ElectrodeMap, MontageError, MontageSettings, electrode_map, unused_labels
 from seizure_pipeline.progress import follow
-from seizure_pipeline.recordings import Recording, RecordingError, open_recording
+from seizure_pipeline.recordings import RecordingError, open_recording
 from seizure_pipeline.signals import SignalError, check_rate
-from seizure_pipeline.tables import records_from_table, table_from_records
 
+__all__ = ["RecordingRow", "examine", "examine_entries", "named", "rows_from_table", "table_from_rows"]
 log = logging.getLogger(__name__)
-REFUSALS = (RecordingError, AnnotationError, MontageError, SignalError, OSError)
-READERS = 8
+RULES = (RecordingError, AnnotationError, MontageError, SignalError)
+READERS_OF_A_DISK = 4  # headers are mostly Python: more threads help only where the disk is far away
+READERS_OF_A_BUCKET = 32
 
 
-@dataclass(frozen=True, slots=True)
-class RecordingRow:
-    """One line of the table of recordings; seizures in seconds of the file's clock, `reason` empty where accepted."""
+def examine_entries(
+    folder: Folder, entries: list[Entry], montage: MontageSettings, kept: Path | None = None
+) -> list[RecordingRow]:
+    """One row per entry; raises CorpusError if not one is accepted or none of the accepted has a seizure.
 
-    recording_id: str
-    patient_id: str
-    split: str
-    path: str
-    status: str
-    reason: str
-    duration_s: float
-    span_s: float
-    rate_hz: float
-    channels: tuple[str, ...]
-    interpolated: tuple[str, ...]
-    unused: tuple[str, ...]
-    seizures: tuple[tuple[float, float], ...]
-    size_bytes: int
-    token: str
-    header_sha256: str
-
-    @classmethod
-    def refused(cls, entry: Entry, reason: str) -> RecordingRow:
-        """The row of a recording that takes no part."""
-        return cls(
-            **_entry_facts(entry),
-            status="refused",
-            reason=reason,
-            duration_s=0.0,
-            span_s=0.0,
-            rate_hz=0.0,
-            channels=(),
-            interpolated=(),
-            unused=(),
-            seizures=(),
-            header_sha256="",
-        )
-
-    @classmethod
-    def accepted_from(
-        cls,
-        entry: Entry,
-        recording: Recording,
-        rate_hz: float,
-        interpolated: tuple[str, ...],
-        unused: tuple[str, ...],
-        seizures: Seizures,
-    ) -> RecordingRow:
-        """The row of a recording that takes part."""
-        return cls(
-            **_entry_facts(entry),
-            status="accepted",
-            reason="",
-            duration_s=recording.duration_s,
-            span_s=recording.span_s,
-            rate_hz=rate_hz,
-            channels=recording.labels,
-            interpolated=interpolated,
-            unused=unused,
-            seizures=tuple((seizure.onset_s, seizure.offset_s) for seizure in seizures),
-            header_sha256=recording.header_sha256,
-        )
-
-    @property
-    def accepted(self) -> bool:
-        """Whether the recording takes part."""
-        return self.status == "accepted"
+    In the folder `kept` the rows wait for the next examination, which then looks only at recordings with a changed EDF,
+    annotation or setting. A recording whose file could not be read at all is looked at every time.
+    """
+    keys = keys_of(entries, montage, folder.url)
+    known = {} if kept is None else read_kept(kept)
+    rows = {key: _as_listed(known[key], entry) for key, entry in zip(keys, entries, strict=True) if key in known}
+    waiting = {key: entry for key, entry in zip(keys, entries, strict=True) if key not in rows}
+    if rows:
+        log.info("%d recordings are as they were at the last examination", len(rows))
+    lasting = set(rows)
+    try:
+        for key, (row, lasts) in zip(waiting, _examine_all(folder, list(waiting.values()), montage), strict=True):
+            rows[key] = row
+            if lasts:
+                lasting.add(key)
+    finally:  # what was examined before a network failed is not examined again
+        if kept is not None and lasting != set(known):
+            write_kept(kept, {key: rows[key] for key in keys if key in lasting})
+    return _usable([rows[key] for key in keys], folder)
 
 
-def _entry_facts(entry: Entry) -> dict[str, Any]:
-    return {
-        "recording_id": entry.recording_id,
-        "patient_id": entry.patient_id,
-        "split": entry.split,
-        "path": entry.edf.path,
-        "size_bytes": entry.edf.size_bytes,
-        "token": entry.edf.token,
-    }
+def _as_listed(row: RecordingRow, entry: Entry) -> RecordingRow:
+    """A kept row with what the layout and the settings say today."""
+    facts = (row.recording_id, row.patient_id, row.split)
+    now = (entry.recording_id, entry.patient_id, entry.split)
+    return row if facts == now else replace(row, recording_id=now[0], patient_id=now[1], split=now[2])
 
 
-def examine_entries(folder: Folder, entries: list[Entry], montage: MontageSettings) -> list[RecordingRow]:
-    """One row per entry; raises CorpusError if not one is accepted or none of the accepted has a seizure."""
-    with ThreadPoolExecutor(READERS) as pool:
-        examined = pool.map(lambda entry: examine(folder, entry, montage), entries)
-        rows = list(follow(examined, "examining recordings", len(entries), "recordings"))
+def _examine_all(folder: Folder, entries: Sequence[Entry], montage: MontageSettings) -> Iterator[tuple[RecordingRow, bool]]:
+    """For each entry its row, and whether it lasts: what could not be read at all may be readable next time."""
+    annotations = AnnotationFiles(folder)
+    if not entries:
+        return
+    with ThreadPoolExecutor(READERS_OF_A_DISK if folder.is_local else READERS_OF_A_BUCKET) as pool:
+        examined = pool.map(lambda entry: examine(folder, entry, montage, annotations), entries)
+        yield from follow(examined, "examining recordings", len(entries), "recordings")
+
+
+def _usable(rows: list[RecordingRow], folder: Folder) -> list[RecordingRow]:
     for row in rows:
         if not row.accepted:
             log.warning("refused: %s", row.reason)
@@ -119,47 +82,25 @@ def examine_entries(folder: Folder, entries: list[Entry], montage: MontageSettin
     return rows
 
 
-def examine(folder: Folder, entry: Entry, montage: MontageSettings) -> RecordingRow:
-    """The row of one entry: header, channels and annotation read and held against the rules."""
+def examine(folder: Folder, entry: Entry, montage: MontageSettings, annotations: AnnotationFiles) -> tuple[RecordingRow, bool]:
+    """The row of one entry, its header, channels and annotation held against the rules; and whether the row lasts."""
+    if entry.problem:
+        return RecordingRow.refused(entry, entry.problem), True
     try:
-        with folder.local(entry.edf.path) as path:
+        with folder.local_header(entry.edf) as path:
             recording = open_recording(path)
-        unused = unused_labels(recording.labels)
+        unused = _unused(recording.labels)
         mapped = mapped_electrodes(recording.labels, montage)
         recording.check_channels(mapped.channels)
         rate_hz = recording.rates_hz[mapped.channels[0]]
         check_rate(rate_hz)
-        seizures = read_seizures(folder, entry, recording)
-    except REFUSALS as refusal:
-        return RecordingRow.refused(entry, named(entry.edf.path, refusal))
-    return RecordingRow.accepted_from(entry, recording, rate_hz, mapped.interpolated, unused, seizures)
+        seizures = annotations.seizures(entry, recording)
+    except (*RULES, OSError) as refusal:
+        return RecordingRow.refused(entry, named(entry.edf.path, refusal)), not isinstance(refusal, OSError)
+    return RecordingRow.accepted_from(entry, recording, rate_hz, mapped.interpolated, unused, seizures), True
 
 
-def read_seizures(folder: Folder, entry: Entry, recording: Recording) -> Seizures:
-    """Seizures of an entry in the file's clock, held against the recording's length.
-
-    Raises AnnotationError where the file is missing, its length disagrees, or a seizure breaks a rule or lies in a gap.
-    """
-    if entry.annotation is None:
-        raise AnnotationError(f"{entry.edf.path}: no annotation file beside it; unannotated is not seizure-free")
-    with folder.local(entry.annotation.path) as path:
-        read = read_csv_bi if path.suffix == ".csv_bi" else read_events_tsv
-        seizures, annotated_s = read(path)
-    if annotated_s is not None and abs(annotated_s - recording.span_s) > 1.0:
-        raise AnnotationError(
-            f"{entry.annotation.path}: says the recording lasts {annotated_s} s, the EDF {recording.span_s} s; "
-            "they must agree to 1 s"
-        )
-    checked = seizures.checked(recording.span_s, entry.annotation.path)
-    for seizure in checked:
-        if not any(s.start_s < seizure.offset_s and seizure.onset_s < s.start_s + s.duration_s for s in recording.stretches):
-            raise AnnotationError(
-                f"{entry.annotation.path}: seizure {seizure.onset_s}-{seizure.offset_s} s lies in a gap of the "
-                "recording; a seizure must be recorded at least in part"
-            )
-    return checked
-
-
+@lru_cache(maxsize=1024)  # a corpus has thousands of recordings and tens of lists of channels
 def mapped_electrodes(labels: tuple[str, ...], montage: MontageSettings) -> ElectrodeMap:
     """`electrode_map`, its refusal naming the labels that are no electrode it knows."""
     try:
@@ -170,20 +111,6 @@ def mapped_electrodes(labels: tuple[str, ...], montage: MontageSettings) -> Elec
         raise MontageError(f"{refusal}{named_labels}") from refusal
 
 
-def named(path: str, refusal: Exception) -> str:
-    """Reason of a refusal that begins with the recording's path in the corpus, wherever the file lay when it was read."""
-    message = str(refusal)
-    name = PurePosixPath(path).name
-    if name in message.split(":", maxsplit=1)[0]:
-        return f"{path}:{message.split(':', 1)[1]}"
-    return message if name.removesuffix(".edf") in message else f"{path}: {message}"
-
-
-def table_from_rows(rows: list[RecordingRow]) -> pd.DataFrame:
-    """The rows as a table, one column per field."""
-    return table_from_records(rows, RecordingRow)
-
-
-def rows_from_table(table: pd.DataFrame) -> list[RecordingRow]:
-    """Undoes `table_from_rows`."""
-    return records_from_table(table, RecordingRow)
+@lru_cache(maxsize=1024)
+def _unused(labels: tuple[str, ...]) -> tuple[str, ...]:
+    return unused_labels(labels)

@@ -2,12 +2,22 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pandas as pd
 
-from seizure_pipeline.corpora import CorpusSettings, Folder, examine_entries, find_entries, table_from_rows
+from seizure_pipeline.corpora import (
+    CorpusSettings,
+    Folder,
+    assign_splits,
+    examine_entries,
+    find_entries,
+    table_from_rows,
+)
 from seizure_pipeline.montage import MontageSettings
 
 
-def list_recordings(corpus: Folder, settings: CorpusSettings, montage: MontageSettings) -> pd.DataFrame:
-    """Corpus -> table of recordings, each accepted or refused with its reason."""
-    return table_from_rows(examine_entries(corpus, find_entries(corpus, settings), montage))
+def list_recordings(corpus: Folder, settings: CorpusSettings, montage: MontageSettings, examined: Path) -> pd.DataFrame:
+    """Corpus -> table of recordings, each accepted or refused with its reason; what was examined before is kept."""
+    rows = examine_entries(corpus, find_entries(corpus, settings), montage, examined)
+    return table_from_rows(assign_splits(rows, settings))

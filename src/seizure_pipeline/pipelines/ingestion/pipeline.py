@@ -9,6 +9,5 @@ from seizure_pipeline.pipelines.ingestion.nodes import list_recordings
 
 def create_pipeline() -> Pipeline:
     """Build the ingestion pipeline."""
-    return Pipeline(
-        [Node(list_recordings, ["corpus", "params:corpus", "params:montage"], "recordings", name="list_recordings")]
-    )
+    inputs = ["corpus", "params:corpus", "params:montage", "examined"]
+    return Pipeline([Node(list_recordings, inputs, "recordings", name="list_recordings")])
