@@ -6,9 +6,11 @@ import shutil
 from pathlib import Path
 
 import pytest
+from bucket_fixtures import client, proxy, server
 
 from seizure_pipeline.corpora.synthetic import SyntheticSettings, generate_corpus
 
+__all__ = ["client", "proxy", "server"]
 REPOSITORY = Path(__file__).resolve().parents[1]
 SHARED = REPOSITORY.parent / "shared"
 

@@ -30,17 +30,29 @@ def _short(cell: Any) -> Any:
 
 
 class CorpusDataset(AbstractDataset[NoReturn, Folder]):
-    """A folder, a bucket or a single file of recordings, given to nodes as a `Folder`; never written."""
+    """A folder, a bucket or a single file of recordings, given to nodes as a `Folder`; never written by Kedro.
+
+    A place that is not named (`filepath: null`) is a Folder of an empty URL, which whoever needs it refuses.
+    `anonymous` reads an open bucket unsigned; `credentials` are fsspec's options for the place (for a bucket `key` and
+    `secret`, `client_kwargs: {endpoint_url: ...}` for a server of one's own), and are shown nowhere."""
 
     is_handle = True
 
-    def __init__(self, *, filepath: str, anonymous: bool = False, metadata: dict[str, Any] | None = None) -> None:
-        self._filepath, self._anonymous = filepath, anonymous
+    def __init__(
+        self,
+        *,
+        filepath: str | None,
+        anonymous: bool = False,
+        credentials: dict[str, Any] | None = None,
+        metadata: dict[str, Any] | None = None,
+    ) -> None:
+        self._filepath, self._anonymous, self._credentials = filepath or "", anonymous, credentials or {}
         self.metadata = metadata
 
     def load(self) -> Folder:
         """The handle; nothing is read yet."""
-        return Folder(self._filepath, self._anonymous)
+        unsigned = {"anon": True} if self._anonymous else {}
+        return Folder(self._filepath, {**self._credentials, **unsigned})
 
     def save(self, data: NoReturn) -> None:
         """Refused: a corpus is only read."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import sys
+import threading
 import time
 from collections.abc import Iterable, Iterator
 from types import TracebackType
@@ -17,9 +18,12 @@ HEARTBEAT_S = 10.0
 
 
 class ProgressMeter:
-    """Counts `total` pieces of work called `unit`, of which `done_before` an earlier run did; a context manager."""
+    """Counts `total` pieces of work called `unit`, of which `done_before` an earlier run did; a context manager.
 
-    def __init__(self, title: str, total: int, unit: str, done_before: int = 0) -> None:
+    With `bytes_total` the rate and the time left are those of bytes, which `move` counts from any thread."""
+
+    def __init__(self, title: str, total: int, unit: str, done_before: int = 0, bytes_total: int = 0) -> None:
+        self._moved, self._bytes_total, self._lock = 0, bytes_total, threading.Lock()
         self._title, self._total, self._unit = title, total, unit
         self._done = self._done_before = done_before
         self._bar: Progress | None = None
@@ -37,22 +41,43 @@ class ProgressMeter:
         if self._bar is not None:
             self._bar.stop()
         if kind is None:
-            log.info("%s: %d %s in %.1f s", self._title, self._done, self._unit, time.monotonic() - self._started_s)
+            spent_s = time.monotonic() - self._started_s
+            rate = f", {self._moved / max(spent_s, 1e-9) / 1e6:.0f} MB/s" if self._bytes_total else ""
+            log.info("%s: %d %s in %.1f s%s", self._title, self._done, self._unit, spent_s, rate)
 
     def advance(self, count: int = 1, note: str = "") -> None:
         """Count `count` more pieces as done; `note` stands beside the bar (a loss, a file name)."""
         self._done += count
+        self._show(count, note)
+
+    def move(self, n_bytes: int) -> None:
+        """Count bytes of pieces under way; fewer than none where a piece must be moved again."""
+        with self._lock:
+            self._moved += n_bytes
+            self._show(0, "")
+
+    def _show(self, count: int, note: str) -> None:
         if self._bar is not None:
-            self._bar.update(self._task, advance=count, note=note)
+            self._bar.update(self._task, advance=count, note=self._bytes_note() or note)
         elif time.monotonic() - self._spoke_s >= HEARTBEAT_S:
             self._spoke_s = time.monotonic()
             log.info("%s", self._heartbeat(note))
 
     def _heartbeat(self, note: str) -> str:
+        if self._bytes_total:
+            line = f"{self._title}: {self._done} of {self._total} {self._unit}, {self._bytes_note()}"
+            return f"{line}, {note}" if note else line
         rate = (self._done - self._done_before) / max(time.monotonic() - self._started_s, 1e-9)
         left_s = (self._total - self._done) / rate if rate > 0 else float("inf")
         line = f"{self._title}: {self._done} of {self._total} {self._unit}, {rate:.2f}/s, {left_s:.0f} s left"
         return f"{line}, {note}" if note else line
+
+    def _bytes_note(self) -> str:
+        if not self._bytes_total:
+            return ""
+        rate = self._moved / max(time.monotonic() - self._started_s, 1e-9)
+        left_s = (self._bytes_total - self._moved) / rate if rate > 0 else float("inf")
+        return f"{self._moved / 1e9:.2f} of {self._bytes_total / 1e9:.2f} GB, {rate / 1e6:.0f} MB/s, {left_s:.0f} s left"
 
 
 def follow(items: Iterable[Item], title: str, total: int, unit: str) -> Iterator[Item]:
