@@ -5,7 +5,7 @@ INSTALLED := .venv/.installed
 CONSTRAINTS := requirements/constraints.txt
 ENV ?= base
 
-.PHONY: run smoke test check format mlflow viz install clean
+.PHONY: run smoke test test-slow check format mlflow viz install clean
 
 run: install          ## generate the corpus, train, evaluate, print the results
 	$(BIN)/kedro generate-corpus --env $(ENV)
@@ -16,6 +16,9 @@ smoke:                ## the same on minutes of EEG
 
 test: install check   ## lint, types, import contracts and all tests
 	$(BIN)/pytest
+
+test-slow: install    ## 100,000 wrong files, 200 kills, a bucket to a model: about a quarter of an hour
+	$(BIN)/pytest tests/slow --log-cli-level=INFO
 
 check: install        ## lint, types and import contracts
 	$(BIN)/ruff check .
