@@ -5,7 +5,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from edf_files import annotations, discontinuous, edf, signal, timed
+from edf_files import annotations, discontinuous, edf, ramp, signal, timed
 
 from seizure_pipeline.recordings import Recording, RecordingError, Stretch, open_recording
 
@@ -53,6 +53,13 @@ def test_records_out_of_order_or_without_onset_are_refused(
     with pytest.raises(RecordingError) as error:
         opened(discontinuous(onsets))
     assert message in str(error.value)
+
+
+def test_an_onset_too_large_for_a_number_is_refused(opened: Callable[[bytes], Recording]) -> None:
+    stamps = [f"+{onset}\x14\x14\x00".encode().ljust(400, b"\x00") for onset in ("0", 310 * "9")]
+    records = [data + stamp for data, stamp in zip(ramp(2), stamps, strict=True)]
+    with pytest.raises(RecordingError, match="record 1 starts at inf s; an onset is a finite number"):
+        opened(edf([signal(), annotations(200)], records, reserved="EDF+D"))
 
 
 def test_a_contiguous_file_takes_no_time_from_its_annotations(opened: Callable[[bytes], Recording]) -> None:

@@ -7,6 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
+from made_signals import interior, pink_noise, tone
 from pydantic import ValidationError
 from scipy import signal
 
@@ -24,24 +25,6 @@ from seizure_pipeline.signals import (
 
 SETTINGS = SignalSettings()
 RATES_HZ = (200.0, 250.0, 256.0, 400.0, 500.0, 512.0, 1000.0, 199.8, 173.61)
-
-
-def tone(frequency_hz: float, rate_hz: float, duration_s: float, phase: float = 0.3) -> np.ndarray:
-    time_s = np.arange(round(duration_s * rate_hz)) / rate_hz
-    return np.sin(2 * np.pi * frequency_hz * time_s + phase)[None].astype(np.float32)
-
-
-def pink_noise(n_channels: int, n_samples: int, seed: int = 0) -> np.ndarray:
-    """1/f noise of about 30 units standard deviation on an offset of 500."""
-    rng = np.random.default_rng(seed)
-    spectrum = np.fft.rfft(rng.standard_normal((n_channels, n_samples)))
-    noise = np.fft.irfft(spectrum / np.sqrt(np.arange(1, spectrum.shape[1] + 1)), n_samples)
-    return (500 + 30 * noise / max(noise.std(), 1e-9)).astype(np.float32)
-
-
-def interior(x_CT: np.ndarray, margin_s: float = 10.0) -> np.ndarray:
-    margin = int(margin_s * RATE_HZ)
-    return x_CT[:, margin:-margin]
 
 
 def reference(x_CT: np.ndarray, rate_hz: int) -> np.ndarray:
@@ -191,6 +174,13 @@ def test_the_scale_of_normal_noise_is_its_mean_and_standard_deviation() -> None:
     median_C, sd_C = robust_scale(x_CT)
     np.testing.assert_allclose(median_C, 5, atol=0.2)
     np.testing.assert_allclose(sd_C, 20, rtol=0.01)
+
+
+def test_a_long_recording_is_scaled_by_a_part_of_its_samples_to_half_a_percent() -> None:
+    x_CT = np.random.default_rng(0).normal(5, 20, (1, 3_000_000)).astype(np.float32)
+    median_C, sd_C = robust_scale(x_CT)
+    np.testing.assert_allclose(median_C, 5, atol=0.1)
+    np.testing.assert_allclose(sd_C, 20, rtol=0.005)
 
 
 def test_a_flat_channel_has_no_scale() -> None:

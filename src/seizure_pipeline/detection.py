@@ -87,8 +87,8 @@ def load_chain(checkpoint: Path, operating_point: dict[str, Any], inference: Inf
 def detect_recording(chain: TrainedChain, edf: Path) -> DetectedRecording:
     """Seizures in one EDF file; raises RecordingError, MontageError or SignalError with the reason of a refusal."""
     recording = open_recording(edf)
-    prepared = prepare(recording, chain.signals, chain.montage)
-    signal = CachedSignal(prepared.signal, prepared.layout, prepared.step_sd)
+    with prepare(recording, chain.signals, chain.montage) as prepared:
+        signal = CachedSignal(prepared.signal(), prepared.layout, prepared.step_sd)
     probability_L = probability_trace(chain.model, signal, chain.windows, chain.inference)
     layout = signal.layout
     trace = Trace(

@@ -1,81 +1,154 @@
-"""The chain of one recording: derivations -> electrodes -> 256 Hz, filtered -> standardised int16."""
+"""The chain of one recording: derivations -> 256 Hz, filtered -> electrodes -> standardised int16."""
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
-from seizure_pipeline.montage import ElectrodeMap, MontageSettings, electrode_map
+from seizure_pipeline.cache.rows import ElectrodeRows, electrode_rows
+from seizure_pipeline.montage import ELECTRODES, ElectrodeMap, MontageSettings, electrode_map
 from seizure_pipeline.recordings import Recording, RecordingError
 from seizure_pipeline.signals import (
+    INT16_MAX,
+    ReadSamples,
+    SignalError,
     SignalSettings,
     check_rate,
-    flat_channels,
+    mix,
+    n_resampled,
     quantise,
-    resample_and_filter,
+    resample_blocks,
     robust_scale,
+    samples_at_once,
 )
 from seizure_pipeline.windows import Layout
+
+SAMPLES_AT_ONCE = 1 << 25  # 128 MiB of float32; usual blocks of 32 channels are 16 MiB
 
 
 @dataclass(frozen=True)
 class Prepared:
-    """A recording as the detector sees it.
+    """A recording as the detector sees it, as long as the context of `prepare` lasts.
 
-    `signal` int16 (19, T), stretches end to end, average-referenced and standardised; one step is `step_sd` robust
-    standard deviations. `median_uv`, `sd_uv` (19,) undo the standardisation; `clipped` counts clipped samples.
+    Electrodes are average-referenced and standardised, stretches end to end; one step of the int16 rows is `step_sd`
+    robust standard deviations. `median_uv`, `sd_uv` (19,) undo the standardisation; `clipped` counts clipped samples.
     """
 
-    signal: NDArray[np.int16]
     layout: Layout
     step_sd: float
     median_uv: NDArray[np.float64]
     sd_uv: NDArray[np.float64]
     clipped: int
     interpolated: tuple[str, ...]
+    _rows: ElectrodeRows
+
+    def rows(self) -> Iterator[NDArray[np.int16]]:
+        """The 19 electrodes one by one, each (T,)."""
+        return (self._rows.kept(number) for number in range(len(self.sd_uv)))
+
+    def signal(self) -> NDArray[np.int16]:
+        """All electrodes (19, T) in memory."""
+        return np.stack(list(self.rows()))
 
 
-def prepare(recording: Recording, signals: SignalSettings, montage: MontageSettings) -> Prepared:
-    """Run the chain over every stretch of `recording`.
+@contextmanager
+def prepare(
+    recording: Recording, signals: SignalSettings, montage: MontageSettings, scratch: Path | None = None
+) -> Iterator[Prepared]:
+    """Run the chain over every stretch of `recording`; the rows are there as long as the context lasts.
 
-    Raises RecordingError for a flat channel or channels of different rates, MontageError for too few derivations,
-    SignalError for an impossible rate."""
+    Memory stays below 1 GB however long the recording is: rows that are too large lie in a nameless file in the folder
+    `scratch`, by default the system's for temporary files. Entering raises RecordingError for a flat channel or too much
+    clipping, MontageError for too few derivations, SignalError for an impossible rate, OSError for a full disk."""
     mapped = electrode_map(recording.labels, montage)
-    pieces = _electrode_pieces(recording, mapped, signals)
-    start_s = tuple(stretch.start_s for stretch in recording.stretches)
-    layout = Layout(tuple(piece.shape[1] for piece in pieces), start_s)
-    electrodes_CT = np.concatenate(pieces, axis=1)
-    median_uv, sd_uv = robust_scale(electrodes_CT)
-    signal, clipped = quantise(electrodes_CT, median_uv, sd_uv, signals.clip_sd)
-    if clipped > signals.max_clipped_share * signal.size:
-        raise RecordingError(
-            f"{recording.path}: {100 * clipped / signal.size:.1f} % of the samples lie beyond {signals.clip_sd:g} robust "
-            f"standard deviations; at most {100 * signals.max_clipped_share:g} % may (long flat pieces do this)"
-        )
-    return Prepared(
-        signal=signal,
-        layout=layout,
-        step_sd=signals.clip_sd / 32767,
-        median_uv=np.asarray(median_uv, dtype=np.float64),
-        sd_uv=np.asarray(sd_uv, dtype=np.float64),
-        clipped=clipped,
-        interpolated=mapped.interpolated,
-    )
+    layout = _layout(recording, mapped)
+    with electrode_rows(len(mapped.matrix), sum(layout.stretch_samples), scratch) as rows:
+        _fill(rows, recording, mapped, layout, signals)
+        median_uv, sd_uv, clipped = _standardise(rows, len(mapped.matrix), signals.clip_sd)
+        share = clipped / (len(mapped.matrix) * sum(layout.stretch_samples))
+        if share > signals.max_clipped_share:
+            raise RecordingError(
+                f"{recording.path}: {100 * share:.1f} % of the samples lie beyond {signals.clip_sd:g} robust "
+                f"standard deviations; at most {100 * signals.max_clipped_share:g} % may (long flat pieces do this)"
+            )
+        yield Prepared(layout, signals.clip_sd / INT16_MAX, median_uv, sd_uv, clipped, mapped.interpolated, rows)
 
 
-def _electrode_pieces(recording: Recording, mapped: ElectrodeMap, signals: SignalSettings) -> list[NDArray[np.float32]]:
-    """Filtered electrode potentials in microvolts, (19, T) per stretch."""
-    matrix = mapped.matrix.astype(np.float32)
-    rate_hz = recording.rates_hz[mapped.channels[0]]
-    check_rate(rate_hz)
-    pieces, flat = [], np.ones(len(mapped.channels), dtype=np.bool_)
-    for number in range(len(recording.stretches)):
-        derivations_CT = recording.read_uv(mapped.channels, number)
-        flat &= flat_channels(derivations_CT)
-        pieces.append(resample_and_filter(matrix @ derivations_CT, rate_hz, signals))
-    if flat.any():
-        names = [recording.labels[channel] for channel, is_flat in zip(mapped.channels, flat, strict=True) if is_flat]
+def _layout(recording: Recording, mapped: ElectrodeMap) -> Layout:
+    """Stretches at 256 Hz, their lengths by the rate of the first channel; SignalError for any rate that is too low."""
+    for rate_hz in recording.channels_by_rate(mapped.channels):
+        check_rate(rate_hz)
+    first = mapped.channels[0]
+    rate_hz = recording.rates_hz[first]
+    samples = tuple(n_resampled(recording.n_samples(first, stretch), rate_hz) for stretch in range(len(recording.stretches)))
+    return Layout(samples, tuple(stretch.start_s for stretch in recording.stretches))
+
+
+def _fill(rows: ElectrodeRows, recording: Recording, mapped: ElectrodeMap, layout: Layout, signals: SignalSettings) -> None:
+    """Electrode potentials in microvolts at 256 Hz, stretch by stretch.
+
+    Filtering and the electrode map are linear and commute, so channels of each rate are filtered by themselves, and
+    their shares of the electrodes add up.
+    """
+    flat = set(mapped.channels)
+    for stretch, first in enumerate(layout.sample_starts):
+        write = rows.put
+        for rate_hz, channels in _parts(recording, mapped, stretch, signals):
+            matrix = mapped.matrix[:, np.searchsorted(mapped.channels, channels)].astype(np.float32)
+            with recording.reading_uv(channels, stretch) as reader:
+                watched = FlatnessWatch(reader.read, len(channels))
+                shape, n_out = (len(channels), reader.n_samples), layout.stretch_samples[stretch]
+                for at, block_CT in resample_blocks(watched, shape, rate_hz, signals, n_out):
+                    write(first + at, block_CT.shape[1], partial(mix, matrix, block_CT))
+            write = rows.add
+            flat -= {channel for channel, varies in zip(channels, watched.varies, strict=True) if varies}
+    if flat:
+        names = [recording.labels[channel] for channel in mapped.channels if channel in flat]
         raise RecordingError(f"{recording.path}: channels {names} are flat throughout; an EEG channel must vary")
-    return pieces
+
+
+def _parts(
+    recording: Recording, mapped: ElectrodeMap, stretch: int, signals: SignalSettings
+) -> Iterator[tuple[float, tuple[int, ...]]]:
+    """Channels that are filtered together, with their rate: of one rate, and as many as fit in `SAMPLES_AT_ONCE`, which
+    is all of them unless the rate is an uneven fraction."""
+    for rate_hz, channels in recording.channels_by_rate(mapped.channels).items():
+        each = samples_at_once(recording.n_samples(channels[0], stretch), rate_hz, signals)
+        size = max(1, SAMPLES_AT_ONCE // each)
+        for first in range(0, len(channels), size):
+            yield rate_hz, channels[first : first + size]
+
+
+class FlatnessWatch:
+    """Reads through `read` and notes which channels vary (C,): pieces overlap, so one that varies does so within one."""
+
+    def __init__(self, read: ReadSamples, n_channels: int) -> None:
+        self._read = read
+        self.varies = np.zeros(n_channels, dtype=np.bool_)
+
+    def __call__(self, first: int, stop: int, out_CT: NDArray[np.float32], less_C: NDArray[np.float64]) -> None:
+        """Read samples [first, stop), less `less_C`, into `out_CT`."""
+        self._read(first, stop, out_CT, less_C)
+        for channel in np.flatnonzero(~self.varies):
+            self.varies[channel] = (out_CT[channel] != out_CT[channel, 0]).any()
+
+
+def _standardise(rows: ElectrodeRows, n_rows: int, clip_sd: float) -> tuple[NDArray[np.float64], NDArray[np.float64], int]:
+    """Turn every row into int16; returns medians, robust standard deviations and the number of clipped samples."""
+    median_uv, sd_uv, clipped = np.empty(n_rows), np.empty(n_rows), 0
+    for number in range(n_rows):
+        row_1T, one = rows.row(number)[None], slice(number, number + 1)
+        try:
+            median_uv[one], sd_uv[one] = robust_scale(row_1T)
+        except SignalError as error:
+            raise SignalError(f"electrode {ELECTRODES[number]}: {error}") from error
+        steps_1T, beyond = quantise(row_1T, median_uv[one], sd_uv[one], clip_sd)
+        rows.keep(number, steps_1T[0])
+        clipped += beyond
+    return median_uv, sd_uv, clipped

@@ -34,6 +34,7 @@ UV_PER_UNIT = {
     "mV": 1e3,
     "V": 1e6,
 }
+MOST_UV = 1e12  # a million volts: sums over a recording stay finite in 32 bits, whatever its samples
 NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?", re.ASCII)
 WHOLE_NUMBER = re.compile(r"[+-]?\d+", re.ASCII)
 DATE = re.compile(r"(\d\d)\.(\d\d)\.(\d\d)", re.ASCII)
@@ -135,8 +136,11 @@ def microvolts(signal: Signal, path: str) -> tuple[float, float]:
     if physical_min == physical_max:
         value = f"channel {signal.label!r} has physical range {signal.physical_min} to {signal.physical_max}"
         raise RecordingError.of(path, value, "the physical minimum and maximum differ")
-    gain = (physical_max - physical_min) / (digital_max - digital_min)
     uv = UV_PER_UNIT[signal.unit]
+    if uv * max(abs(physical_min), abs(physical_max)) > MOST_UV:
+        value = f"channel {signal.label!r} has physical range {signal.physical_min} to {signal.physical_max} {signal.unit}"
+        raise RecordingError.of(path, value, f"potentials lie within {MOST_UV:g} uV")
+    gain = (physical_max - physical_min) / (digital_max - digital_min)
     return uv * gain, uv * (physical_min - gain * digital_min)
 
 

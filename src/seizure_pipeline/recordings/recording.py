@@ -1,8 +1,9 @@
-"""One EDF or BDF file on a local disk, opened by its header and read through a memory map."""
+"""One EDF or BDF file on a local disk, opened by its header, samples on demand."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
@@ -11,10 +12,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from seizure_pipeline.recordings.header import Header, RecordingError, Signal, microvolts, read_header
+from seizure_pipeline.recordings.samples import StretchReader, reading
 from seizure_pipeline.recordings.timeline import Stretch, stretches_of
 
 SHORTEST_RECORDING_S = 1.0
-BLOCK_SAMPLES = 1 << 15
 
 
 @dataclass(frozen=True)
@@ -54,19 +55,32 @@ class Recording:
         Digital values outside the declared range are converted like the others. RecordingError for a channel in no unit
         of voltage, an impossible scaling, rates that differ, or a channel or stretch that the file lacks.
         """
+        with self.reading_uv(channels, stretch) as reader:
+            samples_CT = np.empty((len(channels), reader.n_samples), dtype=np.float32)
+            reader.read(0, reader.n_samples, samples_CT)
+        return samples_CT
+
+    def reading_uv(self, channels: Sequence[int], stretch: int) -> AbstractContextManager[StretchReader]:
+        """A context that reads any range of the samples that `read_uv` returns; the same errors."""
         signals = self._chosen(channels)
         if not 0 <= stretch < len(self.stretches):
             raise RecordingError.of(self.path, f"stretch {stretch}", f"the file has {len(self.stretches)} stretches")
-        piece = self.stretches[stretch]
-        samples = np.empty((len(signals), piece.n_records, signals[0].samples_per_record), np.float32)
-        records = self._map_records(piece)
-        for row, signal in zip(samples, signals, strict=True):
-            gain, offset = microvolts(signal, self.path)
-            _scale(_digital(records, signal, self._header.sample_bytes), gain, offset, row)
-        return samples.reshape(len(signals), -1)
+        if len({signal.samples_per_record for signal in signals}) > 1:
+            rates = ", ".join(f"{self.labels[k]} {self.rates_hz[k]:g} Hz" for k in channels)
+            raise RecordingError.of(self.path, f"channels {rates}", "channels that are read together share one rate")
+        return reading(self._header, signals, self.stretches[stretch])
+
+    def n_samples(self, channel: int, stretch: int) -> int:
+        """Samples of a channel in a stretch."""
+        return self.stretches[stretch].n_records * self._chosen([channel])[0].samples_per_record
+
+    def channels_by_rate(self, channels: Sequence[int]) -> dict[float, tuple[int, ...]]:
+        """The channels of each sampling rate, in the order in which the rates occur."""
+        rates_hz = dict.fromkeys(self.rates_hz[channel] for channel in channels)
+        return {rate_hz: tuple(k for k in channels if self.rates_hz[k] == rate_hz) for rate_hz in rates_hz}
 
     def check_channels(self, channels: Sequence[int]) -> None:
-        """Raise RecordingError where `channels` could not be read: unit, scaling or rates; no samples are read."""
+        """Raise RecordingError where one of `channels` could not be read: unit or scaling; no samples are read."""
         for signal in self._chosen(channels):
             microvolts(signal, self.path)
 
@@ -75,17 +89,7 @@ class Recording:
         if not channels or not all(0 <= channel < len(signals) for channel in channels):
             rule = f"channels are chosen among 0 to {len(signals) - 1}, at least one"
             raise RecordingError.of(self.path, f"channels {list(channels)}", rule)
-        chosen = [signals[channel] for channel in channels]
-        if len({signal.samples_per_record for signal in chosen}) > 1:
-            rates = ", ".join(f"{self.labels[k]} {self.rates_hz[k]:g} Hz" for k in channels)
-            raise RecordingError.of(self.path, f"channels {rates}", "channels that are read together share one rate")
-        return chosen
-
-    def _map_records(self, piece: Stretch) -> NDArray[np.uint8]:
-        """Bytes (n_records, record_bytes) of a stretch, mapped from the file."""
-        record_bytes = self._header.record_bytes
-        first = self._header.n_bytes + piece.first_record * record_bytes
-        return np.memmap(self.path, np.uint8, "r", first, (piece.n_records, record_bytes))
+        return [signals[channel] for channel in channels]
 
 
 def open_recording(path: str | Path) -> Recording:
@@ -133,28 +137,3 @@ def _whole_records(header: Header, file_bytes: int) -> int:
         rule = "truncated" if data_bytes < expected else "nothing follows the last record"
         raise RecordingError.of(header.path, value, rule)
     return n_records
-
-
-def _digital(records: NDArray[np.uint8], signal: Signal, sample_bytes: int) -> NDArray[np.int16] | NDArray[np.int32]:
-    """Digital values (n_records, samples_per_record): EDF's 16 bits as a view, BDF's 24 bits widened to 32."""
-    first = signal.first_sample * sample_bytes
-    raw = records[:, first : first + signal.samples_per_record * sample_bytes]
-    if sample_bytes == 2:
-        return raw.view("<i2")
-    wide = np.zeros((len(raw), signal.samples_per_record, 4), np.uint8)
-    wide[:, :, 1:] = raw.reshape(len(raw), signal.samples_per_record, 3)
-    return wide.view("<i4")[:, :, 0] >> 8  # the sample fills the upper three bytes, so its sign comes along
-
-
-def _scale(digital: NDArray[np.int16] | NDArray[np.int32], gain: float, offset: float, out: NDArray[np.float32]) -> None:
-    """Write gain * digital + offset into `out`: float32 rounds 16 bits by < 0.01 of a step, 24 bits need float64.
-
-    Blocks that stay in the processor's cache: measured 1.7 times faster than the whole channel at once.
-    """
-    kind = np.float32 if digital.dtype == np.int16 else np.float64
-    step = max(1, BLOCK_SAMPLES // digital.shape[1])
-    for first in range(0, len(out), step):
-        block = digital[first : first + step].astype(kind)
-        np.multiply(block, gain, out=block)
-        np.add(block, offset, out=block)
-        out[first : first + step] = block

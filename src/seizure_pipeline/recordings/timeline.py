@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 from itertools import pairwise
+from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
@@ -38,17 +39,21 @@ def record_onsets_s(header: Header, n_records: int) -> NDArray[np.float64]:
     if lists is None:
         value = f"format {header.file_format} without an annotation signal"
         raise RecordingError.of(header.path, value, "its annotations say when each record starts")
-    records = np.memmap(header.path, np.uint8, "r", header.n_bytes, (n_records, header.record_bytes))
-    first = lists.first_sample * header.sample_bytes
-    raw = np.array(records[:, first : first + lists.samples_per_record * header.sample_bytes])
+    first = header.n_bytes + lists.first_sample * header.sample_bytes
+    n_bytes = lists.samples_per_record * header.sample_bytes
     onsets_s = np.empty(n_records)
-    for k in range(n_records):
-        text = raw[k].tobytes()
-        found = ONSET.match(text)
-        if found is None:
-            value = f"record {k} of {n_records} begins its annotations with something else"  # which may be a name
-            raise RecordingError.of(header.path, value, "they begin with the record's onset, such as '+123.5\\x14\\x14'")
-        onsets_s[k] = float(found.group(1))
+    with Path(header.path).open("rb") as file:
+        for k in range(n_records):
+            file.seek(first + k * header.record_bytes)
+            found = ONSET.match(file.read(n_bytes))
+            if found is None:
+                value = f"record {k} of {n_records} begins its annotations with something else"  # which may be a name
+                rule = "they begin with the record's onset, such as '+123.5\\x14\\x14'"
+                raise RecordingError.of(header.path, value, rule)
+            onsets_s[k] = float(found.group(1))
+    if not np.isfinite(onsets_s).all():
+        record = int(np.argmin(np.isfinite(onsets_s)))
+        raise RecordingError.of(header.path, f"record {record} starts at {onsets_s[record]} s", "an onset is a finite number")
     return onsets_s
 
 

@@ -2,21 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import ParamSpec, TypeVar
-
-import numba
 import numpy as np
 from numpy.typing import NDArray
 
-P = ParamSpec("P")
-R = TypeVar("R")
-
-
-def compiled(function: Callable[P, R]) -> Callable[P, R]:
-    """`function` compiled at its first call and kept on disk; the types stay visible."""
-    result: Callable[P, R] = numba.njit(cache=True)(function)
-    return result
+from seizure_pipeline.compiled import compiled
 
 
 @compiled
