@@ -1,7 +1,8 @@
-"""Commands of the project: `kedro run` with the runner of its environment, and `kedro generate-corpus`."""
+"""Commands of the project: `kedro run` with the runner of its environment, `kedro generate-corpus` and `kedro cache`."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +12,11 @@ from kedro.framework.cli.project import run as kedro_run
 from kedro.framework.cli.utils import env_option
 from kedro.io import DatasetError
 from kedro.validation.exceptions import ParameterValidationError
+
+
+def _located() -> list[click.Parameter]:
+    """The options of `kedro run` that say where the data are."""
+    return [option for option in kedro_run.params if option.name in ("env", "params")]
 
 
 @click.group(name="seizure_pipeline")
@@ -45,7 +51,8 @@ def run(ctx: click.Context, /, verbose: bool, **options: Any) -> None:
 @env_option
 def generate_corpus_command(env: str | None) -> None:
     """Generate the corpus of EDF files described by parameters_synthetic.yml where the catalog's `corpus` is."""
-    from seizure_pipeline.corpora.synthetic import SyntheticSettings, generate_corpus
+    from seizure_pipeline.corpora.synthetic.corpus import generate_corpus
+    from seizure_pipeline.corpora.synthetic.requirements import SyntheticSettings
     from seizure_pipeline.hooks import check_parameters
 
     _check_environment(env)
@@ -57,6 +64,40 @@ def generate_corpus_command(env: str | None) -> None:
         if parameters["corpus"]["layout"] != "synthetic":
             raise ValueError(f"corpus.layout is {parameters['corpus']['layout']!r}; only layout 'synthetic' is generated")
         generate_corpus(root, SyntheticSettings(**parameters["synthetic"]))
+    except (ValueError, OSError) as error:
+        raise click.ClickException(f"{type(error).__name__}: {error}") from None
+
+
+@cli.group(name="cache")
+def cache_group() -> None:
+    """Show and remove what windowing cached, by the fingerprint of the settings that made it."""
+
+
+@cache_group.command(name="list", params=_located())
+def cache_list_command(env: str | None, params: dict[str, Any]) -> None:
+    """List the folders of the cache: fingerprint, recordings, size, last use, settings."""
+    from seizure_pipeline.cli_cache import list_cache
+
+    _on_cache(env, params, list_cache)
+
+
+@cache_group.command(name="prune", params=_located())
+@click.argument("fingerprints", nargs=-1, required=True)
+@click.option("--yes", is_flag=True, help="Do not ask.")
+@click.option("--force", is_flag=True, help="Remove what the settings of now read, too.")
+def cache_prune_command(env: str | None, params: dict[str, Any], fingerprints: tuple[str, ...], yes: bool, force: bool) -> None:
+    """Delete the cached files of FINGERPRINTS, as `kedro cache list` shows them; asks first."""
+    from seizure_pipeline.cli_cache import prune_cache
+
+    _on_cache(env, params, lambda folder, parameters: prune_cache(folder, parameters, fingerprints, yes, force))
+
+
+def _on_cache(env: str | None, params: dict[str, Any], act: Callable[[Path, dict[str, Any]], None]) -> None:
+    _check_environment(env)
+    configuration = _configuration(env, None, params)
+    folder = _root() / configuration["catalog"]["window_cache"]["filepath"]
+    try:
+        act(folder, configuration["parameters"])
     except (ValueError, OSError) as error:
         raise click.ClickException(f"{type(error).__name__}: {error}") from None
 

@@ -21,9 +21,27 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 LONGEST_TAG = 500
 ROOMS = frozenset(
-    {"corpus", "montage", "windowing", "model", "training", "inference", "post_processing", "evaluation", "synthetic"}
+    {
+        "corpus",
+        "montage",
+        "windowing",
+        "model",
+        "training",
+        "inference",
+        "post_processing",
+        "evaluation",
+        "populate",
+        "synthetic",
+        "verify",
+    }
 )
-PATHS = frozenset({"corpus_root", "own_recordings", "data_root"})
+PATHS = frozenset(
+    {"corpus_root", "corpus_anonymous", "own_recordings", "data_root", "copy_from", "copy_from_anonymous", "copy_to"}
+)
+
+
+TRACKED = frozenset({"checkpoint", "metrics", "detection_table"})
+"""A run that makes one of these goes to MLflow. Importing MLflow takes as long as looking through 6,500 recordings."""
 
 
 class ParameterError(ValueError):
@@ -57,9 +75,10 @@ def check_parameters(parameters: dict[str, Any]) -> dict[str, BaseModel]:
 
 
 def _settings_of_rooms() -> dict[str, type[BaseModel]]:
-    from seizure_pipeline.cache import PreparationSettings
+    from seizure_pipeline.cache import PreparationSettings, VerifySettings
+    from seizure_pipeline.copying import PopulateSettings
     from seizure_pipeline.corpora import CorpusSettings
-    from seizure_pipeline.corpora.synthetic import SyntheticSettings
+    from seizure_pipeline.corpora.synthetic.requirements import SyntheticSettings
     from seizure_pipeline.evaluation import EvaluationSettings
     from seizure_pipeline.inference.settings import InferenceSettings
     from seizure_pipeline.model.settings import ModelSettings
@@ -76,7 +95,9 @@ def _settings_of_rooms() -> dict[str, type[BaseModel]]:
         "inference": InferenceSettings,
         "post_processing": PostProcessingSettings,
         "evaluation": EvaluationSettings,
+        "populate": PopulateSettings,
         "synthetic": SyntheticSettings,
+        "verify": VerifySettings,
     }
 
 
@@ -111,7 +132,9 @@ class DeviceCheck:
 
 
 class MlflowTracking:
-    """One MLflow run per `kedro run`: parameters, live metrics, pictures, the checkpoint and the registered model."""
+    """One MLflow run per `kedro run` that trains, scores or detects.
+
+    It holds parameters, live metrics, pictures, the checkpoint and the registered model."""
 
     def __init__(self) -> None:
         self._settings: dict[str, Any] = {}
@@ -126,9 +149,9 @@ class MlflowTracking:
         self._parameters = check_parameters(context.config_loader["parameters"])
 
     @hook_impl
-    def before_pipeline_run(self, run_params: dict[str, Any], catalog: DataCatalog) -> None:
-        """Open the run and listen to the nodes."""
-        if not self._settings["enabled"]:
+    def before_pipeline_run(self, run_params: dict[str, Any], pipeline: Pipeline, catalog: DataCatalog) -> None:
+        """Open the run and listen to the nodes, unless there is nothing to compare: data are only prepared or checked."""
+        if not self._settings["enabled"] or pipeline.all_outputs().isdisjoint(TRACKED):
             return
         from seizure_pipeline.mlflow_run import MlflowRun
 

@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
+import numpy as np
 import pandas as pd
 
+from seizure_pipeline.cache.facts import Interval, SignalFacts
 from seizure_pipeline.configuration import fingerprint
 from seizure_pipeline.corpora import RecordingRow
 from seizure_pipeline.tables import records_from_table, table_from_records
-from seizure_pipeline.windows import Kind, Layout
-
-Interval = tuple[float, float]
+from seizure_pipeline.windows import Kind, Layout, WindowSettings, kind_of, starts, token_labels
 
 
 class CacheError(ValueError):
@@ -23,7 +23,8 @@ class CacheError(ValueError):
 class IndexRow:
     """One recording in the cache; `seizures` in seconds of recorded time, gaps cut out, starts in the file's clock.
 
-    `fingerprint` stands for the stored samples and the seizures, `chain` for the settings that made the samples."""
+    `file` is relative to the cache and `size_bytes` long; `fingerprint` stands for the stored samples and the seizures,
+    `chain` for the settings that made the samples."""
 
     recording_id: str
     patient_id: str
@@ -31,6 +32,7 @@ class IndexRow:
     status: str
     reason: str
     file: str
+    size_bytes: int
     fingerprint: str
     chain: str
     duration_s: float
@@ -50,6 +52,8 @@ class IndexRow:
             **_recording_facts(row),
             status="refused",
             reason=reason,
+            file="",
+            size_bytes=0,
             fingerprint="",
             chain="",
             duration_s=0.0,
@@ -64,26 +68,30 @@ class IndexRow:
         )
 
     @classmethod
-    def accepted_from(
-        cls, row: RecordingRow, facts: dict[str, Any], layout: Layout, seizures: tuple[Interval, ...], kinds: dict[Kind, int]
-    ) -> IndexRow:
-        """The row of a cached recording, from the facts beside its signal."""
+    def accepted_from(cls, row: RecordingRow, facts: SignalFacts, size_bytes: int, windows: WindowSettings) -> IndexRow:
+        """The row of a cached recording, from the facts beside its signal and the size of its file."""
+        layout = facts.layout
+        seizures = tuple(layout.recorded_interval(*seizure) for seizure in facts.origin.seizures)
         return cls(
             **_recording_facts(row),
             status="accepted",
             reason="",
-            fingerprint=fingerprint({"signal": facts["signal_sha256"], "seizures": seizures}),
-            chain=facts["chain"],
+            file=f"{facts.origin.chain}/{row.recording_id}.npz",
+            size_bytes=size_bytes,
+            fingerprint=signal_fingerprint(facts.signal_xxh3_128, seizures),
+            chain=facts.origin.chain,
             duration_s=layout.duration_s,
             stretch_samples=layout.stretch_samples,
             stretch_start_s=layout.stretch_start_s,
             seizures=seizures,
-            interpolated=tuple(facts["interpolated"]),
-            clipped_samples=facts["clipped_samples"],
-            background_windows=kinds[Kind.BACKGROUND],
-            partial_windows=kinds[Kind.PARTIAL],
-            full_windows=kinds[Kind.FULL],
+            interpolated=facts.interpolated,
+            clipped_samples=facts.clipped,
+            **count_kinds(layout, seizures, windows),
         )
+
+    def counted(self, windows: WindowSettings) -> IndexRow:
+        """The same row with its windows counted by other settings."""
+        return replace(self, **count_kinds(self.layout, self.seizures, windows)) if self.accepted else self
 
     @property
     def accepted(self) -> bool:
@@ -97,11 +105,28 @@ class IndexRow:
 
 
 def _recording_facts(row: RecordingRow) -> dict[str, Any]:
+    return {"recording_id": row.recording_id, "patient_id": row.patient_id, "split": row.split}
+
+
+def signal_fingerprint(signal_xxh3_128: str, seizures: tuple[Interval, ...]) -> str:
+    """Fingerprint of what a detector is shown: the stored samples and the seizures in recorded time."""
+    return fingerprint({"signal": signal_xxh3_128, "seizures": seizures})
+
+
+def count_kinds(layout: Layout, seizures: tuple[Interval, ...], windows: WindowSettings) -> dict[str, Any]:
+    """How many windows of each kind a recording has, by the index's column; seizures in seconds of recorded time."""
+    ictal_before = np.concatenate([[0], np.cumsum(token_labels(layout, seizures))])
+    shares: list[float] = []
+    for tokens, start in zip(layout.stretch_tokens, layout.token_starts, strict=True):
+        first = start + np.asarray(starts(tokens, windows.window_tokens, windows.stride_tokens))
+        valid = np.minimum(windows.window_tokens, start + tokens - first)
+        shares.extend((ictal_before[first + valid] - ictal_before[first]) / valid)
+    kinds = [kind_of(np.asarray([share]), windows) for share in shares if share]
+    partial, full = kinds.count(Kind.PARTIAL), kinds.count(Kind.FULL)
     return {
-        "recording_id": row.recording_id,
-        "patient_id": row.patient_id,
-        "split": row.split,
-        "file": f"{row.recording_id}.npz",
+        "background_windows": len(shares) - partial - full,
+        "partial_windows": partial,
+        "full_windows": full,
     }
 
 

@@ -2,21 +2,43 @@
 
 from __future__ import annotations
 
-import hashlib
-import json
+import struct
 import zipfile
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import xxhash
 from numpy.typing import NDArray
 
-from seizure_pipeline.cache.npz import map_member, write_npz
+from seizure_pipeline.cache.facts import (
+    BUFFER_BYTES,
+    META,
+    UNREADABLE,
+    Origin,
+    SignalFacts,
+    facts_of_members,
+    read_facts,
+    small_members,
+    xxh3_of_file,
+)
+from seizure_pipeline.cache.npz import NpzWriter, locate_member, map_member, npy_header
 from seizure_pipeline.cache.prepare import Prepared
+from seizure_pipeline.montage import ELECTRODES
 from seizure_pipeline.windows import TOKEN_SAMPLES, Layout, Window, WindowSettings
 
-FORMAT = 1
+SIGNAL = "signal"
+_HEADER = struct.Struct("<4s5H3I2H")
+
+
+class DamagedFile(ValueError):
+    """A cached file that is not as it was written: what about it, as found and as expected."""
+
+    def __init__(self, what: str, found: str, expected: str) -> None:
+        super().__init__(f"{what} is {found}, expected is {expected}")
+        self.what, self.found, self.expected = what, found, expected
 
 
 @dataclass(frozen=True)
@@ -36,54 +58,94 @@ class CachedSignal:
         return samples_CT
 
 
-def write_signal(path: Path, prepared: Prepared, facts: dict[str, Any]) -> None:
-    """Write a prepared recording; `facts` (JSON values, with its `fingerprint`) are kept beside the signal."""
-    meta = {
-        **facts,
-        "format": FORMAT,
-        "step_sd": prepared.step_sd,
-        "signal_sha256": hashlib.sha256(prepared.signal.data).hexdigest(),
-        "stretch_samples": list(prepared.layout.stretch_samples),
-        "stretch_start_s": list(prepared.layout.stretch_start_s),
-        "clipped_samples": prepared.clipped,
-        "interpolated": list(prepared.interpolated),
-    }
-    arrays: dict[str, NDArray[Any]] = {
-        "signal": prepared.signal,
-        "median_uv": prepared.median_uv,
-        "sd_uv": prepared.sd_uv,
-        "meta": np.frombuffer(json.dumps(meta).encode(), dtype=np.uint8),
-    }
-    write_npz(path, arrays)
+def write_signal(path: Path, prepared: Prepared, origin: Origin) -> SignalFacts:
+    """Write a prepared recording with what it was made from, row by row; returns the facts that stand beside it."""
+    digest = xxhash.xxh3_128()
+    with NpzWriter(path) as writer:
+        shape = (len(prepared.sd_uv), sum(prepared.layout.stretch_samples))
+        writer.add_rows(SIGNAL, shape, np.int16, _digested(prepared.rows(), digest))
+        writer.add("median_uv", prepared.median_uv)
+        writer.add("sd_uv", prepared.sd_uv)
+        facts = SignalFacts(
+            origin=origin,
+            layout=prepared.layout,
+            step_sd=prepared.step_sd,
+            clipped=prepared.clipped,
+            interpolated=prepared.interpolated,
+            signal_xxh3_128=digest.hexdigest(),
+        )
+        writer.add(META, facts.to_array())
+    return facts
 
 
-def read_facts(path: Path) -> dict[str, Any] | None:
-    """The facts beside a cached signal; None where there is no whole file of this format."""
+def rewrite_facts(path: Path, facts: SignalFacts, origin: Origin) -> SignalFacts:
+    """Write a cached file anew from its own signal, with another origin; the file is the one that `write_signal` makes."""
+    changed = replace(facts, origin=origin)
+    with zipfile.ZipFile(path) as archive:
+        small = small_members(archive)
+    signal: NDArray[np.int16] = map_member(path, SIGNAL)
+    with NpzWriter(path) as writer:
+        writer.add_rows(SIGNAL, signal.shape, signal.dtype, signal)
+        writer.add("median_uv", small["median_uv"])
+        writer.add("sd_uv", small["sd_uv"])
+        writer.add(META, changed.to_array())
+    return changed
+
+
+def whole_facts(path: Path) -> SignalFacts | None:
+    """The facts of a cached file of which every byte that is read later is as it was written, else None."""
     try:
-        with np.load(path, allow_pickle=False) as file:
-            facts: dict[str, Any] = json.loads(bytes(file["meta"]))
-    except (FileNotFoundError, zipfile.BadZipFile, KeyError, json.JSONDecodeError, ValueError, EOFError):
+        return inspect(path)
+    except UNREADABLE:
         return None
-    return facts if facts.get("format") == FORMAT else None
 
 
-def is_whole(path: Path) -> bool:
-    """Whether every member of a cached file has the check sum it was written with; mapping alone would not notice."""
-    try:
-        with zipfile.ZipFile(path) as archive:
-            return archive.testzip() is None
-    except zipfile.BadZipFile:
-        return False
+def inspect(path: Path, buffer: bytearray | None = None) -> SignalFacts:
+    """The facts of a cached file, after its signal and small members were held against their check sums.
 
-
-def layout_of(facts: dict[str, Any]) -> Layout:
-    """The stretches of a cached recording, from the facts beside it."""
-    return Layout(tuple(facts["stretch_samples"]), tuple(facts["stretch_start_s"]))
+    `buffer` is for reading, reused between files. Raises DamagedFile, or another of UNREADABLE."""
+    with zipfile.ZipFile(path) as archive:
+        facts = facts_of_members(small_members(archive))
+        listed_member = archive.getinfo(f"{SIGNAL}.npy")
+    member = locate_member(path, SIGNAL)
+    shape = (len(ELECTRODES), sum(facts.layout.stretch_samples))
+    if (member.shape, member.dtype) != (shape, np.dtype(np.int16)):
+        raise DamagedFile("shape of the signal", f"{member.dtype} {member.shape}", f"int16 {shape}")
+    found = xxh3_of_file(path, buffer or bytearray(BUFFER_BYTES), member.offset, 2 * shape[0] * shape[1])
+    if found != facts.signal_xxh3_128:
+        raise DamagedFile("check sum of the signal", found, facts.signal_xxh3_128)
+    own, listed = _headers(path, listed_member, member.offset, npy_header(shape, member.dtype))
+    if own != listed:
+        raise DamagedFile("header of the signal", str(own), str(listed))
+    return facts
 
 
 def open_signal(path: Path) -> CachedSignal:
     """Map a cached recording; raises FileNotFoundError or ValueError for a missing or foreign file."""
-    facts = read_facts(path)
-    if facts is None:
-        raise ValueError(f"{path}: not a cached recording of format {FORMAT}; run the windowing pipeline again")
-    return CachedSignal(map_member(path, "signal"), layout_of(facts), facts["step_sd"])
+    try:
+        facts = read_facts(path)
+    except FileNotFoundError:
+        raise
+    except UNREADABLE as error:
+        raise ValueError(f"{path}: not a cached recording of this format ({error}); run the windowing pipeline") from error
+    return CachedSignal(map_member(path, SIGNAL), facts.layout, facts.step_sd)
+
+
+def _digested(rows: Iterable[NDArray[np.int16]], digest: xxhash.xxh3_128) -> Iterator[NDArray[np.int16]]:
+    for row in rows:
+        digest.update(np.ascontiguousarray(row).data)
+        yield row
+
+
+def _headers(path: Path, member: zipfile.ZipInfo, offset: int, array_header: bytes) -> tuple[Any, Any]:
+    """What stands before a member's data at `offset`, and what has to stand there by the archive's directory.
+
+    Signature, flags, compression, check sum and name, then numpy's header; sizes stand elsewhere where they need 8 bytes.
+    """
+    with open(path, "rb") as file:
+        file.seek(member.header_offset)
+        signature, _, flags, compression, _, _, crc, *_ = _HEADER.unpack(file.read(_HEADER.size))
+        name = file.read(len(member.filename.encode())).decode(errors="replace")
+        file.seek(offset - len(array_header))
+        found = (signature, flags, compression, crc, name, file.read(len(array_header)))
+    return found, (b"PK\x03\x04", member.flag_bits, member.compress_type, member.CRC, member.filename, array_header)

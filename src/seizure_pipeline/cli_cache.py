@@ -1,0 +1,66 @@
+"""`kedro cache list` and `kedro cache prune`: what lies in the cache, by the settings that made it."""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+if TYPE_CHECKING:
+    from seizure_pipeline.cache.chains import Chain
+
+MEGABYTE = 1e6
+
+
+def list_cache(folder: Path, parameters: dict[str, Any]) -> None:
+    """Print every chain's folder with its settings, and which one the settings of now read."""
+    from seizure_pipeline.cache.chains import list_chains
+
+    chains = list_chains(folder)
+    wanted = _wanted(parameters)
+    for chain in chains:
+        click.echo(_line(chain, wanted))
+        click.echo(f"    {chain.settings}")
+    if not any(chain.name == wanted for chain in chains):
+        click.echo(f"{wanted}  nothing cached yet with the settings of now, in {folder}")
+
+
+def prune_cache(folder: Path, parameters: dict[str, Any], names: tuple[str, ...], sure: bool, force: bool) -> None:
+    """Delete the named chains' files after asking; raises ClickException for a name not listed or in use."""
+    from seizure_pipeline.cache.chains import list_chains, remove_chain
+
+    listed = {chain.name: chain for chain in list_chains(folder)}
+    wanted = _wanted(parameters)
+    for name in names:
+        if name not in listed:
+            raise click.ClickException(f"no {name} in {folder}; there are {', '.join(listed) or 'none'}")
+        if name == wanted and not force:
+            raise click.ClickException(f"{name} is what the settings of now read; --force removes it nevertheless")
+    chosen = [listed[name] for name in dict.fromkeys(names)]
+    for chain in chosen:
+        click.echo(_line(chain, wanted))
+    if not sure:
+        click.confirm(f"Delete these {sum(len(chain.files) for chain in chosen)} files in {folder}?", abort=True)
+    for chain in chosen:
+        stays = remove_chain(chain)
+        click.echo(f"{chain.name}: {len(chain.files)} files deleted")
+        for path in stays:
+            click.echo(f"    left alone, not the cache's own: {path}")
+
+
+def _wanted(parameters: dict[str, Any]) -> str:
+    from seizure_pipeline.cache import PreparationSettings
+    from seizure_pipeline.cache.chains import chain_fingerprint
+    from seizure_pipeline.montage import MontageSettings
+
+    preparation = PreparationSettings.model_validate(parameters["windowing"])
+    return chain_fingerprint(preparation.signals, MontageSettings.model_validate(parameters["montage"]))
+
+
+def _line(chain: Chain, wanted: str) -> str:
+    used = time.strftime("%Y-%m-%d %H:%M", time.localtime(chain.last_used_s))
+    size = f"{chain.size_bytes / MEGABYTE:,.1f} MB"
+    line = f"{chain.name:<16}  {chain.recordings:>6,} recordings  {size:>14}  last used {used}"
+    return f"{line}  the settings of now" if chain.name == wanted else line
