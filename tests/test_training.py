@@ -22,12 +22,19 @@ from seizure_pipeline.model.settings import ModelSettings, StreamSettings
 from seizure_pipeline.montage import MontageSettings
 from seizure_pipeline.scoring import PostProcessingSettings
 from seizure_pipeline.signals import SignalSettings
-from seizure_pipeline.training.batches import WindowSet, draw_epoch
 from seizure_pipeline.training.loop import TrainingDiverged
 from seizure_pipeline.training.loss import token_loss
+from seizure_pipeline.training.opening import label_windows, open_windows
 from seizure_pipeline.training.run import Recipe, TrainedDetector, run_name, train_detector
+from seizure_pipeline.training.sampling import draw_epoch
 from seizure_pipeline.training.schedule import learning_rate
-from seizure_pipeline.training.settings import LossSettings, OptimizerSettings, SamplingSettings, TrainingSettings
+from seizure_pipeline.training.settings import (
+    FeedingSettings,
+    LossSettings,
+    OptimizerSettings,
+    SamplingSettings,
+    TrainingSettings,
+)
 from seizure_pipeline.windows import Kind, WindowSettings
 
 STREAM = StreamSettings(features=4, layers=1, state=4, head_dim=4, expand=1)
@@ -88,6 +95,14 @@ def test_every_epoch_is_drawn_anew_and_alike_for_the_same_seed() -> None:
     assert set(first) != set(second)
 
 
+def test_the_control_with_shuffled_labels_keeps_the_windows_and_their_order(cache: Cache) -> None:
+    rows = [row for row in cache[1] if row.split == "train"]
+    true, rotated = label_windows(rows, WindowSettings()), label_windows(rows, WindowSettings(), shuffle_seed=1)
+    np.testing.assert_array_equal(true.table.first_sample, rotated.table.first_sample)
+    assert true.ictal.sum() == rotated.ictal.sum()
+    assert not np.array_equal(true.ictal, rotated.ictal)
+
+
 def test_focal_loss_with_gamma_0_is_cross_entropy_and_padding_does_not_count() -> None:
     logits = torch.randn(2, 6, dtype=torch.float64)
     ictal = (torch.rand(2, 6, dtype=torch.float64) > 0.5).double()
@@ -120,9 +135,9 @@ def test_the_first_loss_is_the_priors_entropy(cache: Cache, tmp_path: Path) -> N
         "optimizer": OptimizerSettings(learning_rate=1e-9),
     }
     trained = train(cache, tmp_path, recipe_with(**settings))
-    windows = WindowSet(cache[0], [row for row in cache[1] if row.split == "train"], WindowSettings())
-    order = draw_epoch(windows.kinds, TRAINING.sampling, TRAINING.seed, 0)
-    share = windows.ictal_share(order)
+    with open_windows(cache[0], [row for row in cache[1] if row.split == "train"], WindowSettings(), TRAINING) as windows:
+        order = draw_epoch(windows.kinds, TRAINING.sampling, TRAINING.seed, 0)
+        share = windows.ictal_share(order)
     entropy = -share * np.log(share) - (1 - share) * np.log(1 - share)
     assert trained.history[0]["train_loss"] == pytest.approx(entropy, abs=2e-3)
 
@@ -154,7 +169,14 @@ def test_a_finished_run_is_kept_as_it_is(cache: Cache, tmp_path: Path) -> None:
 def test_another_learning_rate_is_another_run_and_more_threads_are_not(cache: Cache) -> None:
     name = run_name(cache[1], RECIPE)
     assert run_name(cache[1], recipe_with(optimizer=OptimizerSettings(learning_rate=2e-3))) != name
-    assert run_name(cache[1], recipe_with(threads=2, checkpoint_steps=7)) == name
+    assert run_name(cache[1], recipe_with(threads=2, checkpoint_steps=7, feeding=FeedingSettings(kind="mapped"))) == name
+
+
+@pytest.mark.parametrize("kind", ["resident", "mapped"])
+def test_where_windows_come_from_changes_no_weight(kind: str, cache: Cache, tmp_path: Path) -> None:
+    ring = train(cache, tmp_path / "ring", recipe_with(epochs=1, feeding=FeedingSettings(kind="ring")))
+    other = train(cache, tmp_path / kind, recipe_with(epochs=1, feeding=FeedingSettings(kind=kind, threads=1, ahead=2)))
+    assert (other.weights_sha256, other.run) == (ring.weights_sha256, ring.run)
 
 
 def test_a_diverging_loss_stops_before_the_update(cache: Cache, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

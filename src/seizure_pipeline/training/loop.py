@@ -16,8 +16,9 @@ from seizure_pipeline.model.checkpoint import save_checkpoint
 from seizure_pipeline.model.detector import Detector, parameter_groups
 from seizure_pipeline.progress import ProgressMeter
 from seizure_pipeline.scoring.names import AUROC, sensitivity_name
-from seizure_pipeline.training.batches import Batch, WindowSet, batches, draw_epoch
+from seizure_pipeline.training.batches import Batch, WindowSource
 from seizure_pipeline.training.loss import token_loss
+from seizure_pipeline.training.sampling import draw_epoch
 from seizure_pipeline.training.schedule import learning_rate
 from seizure_pipeline.training.settings import TrainingSettings
 from seizure_pipeline.training.state import Progress, load_state, save_state
@@ -38,7 +39,7 @@ class Run:
 
     model: Detector
     optimizer: torch.optim.AdamW
-    windows: WindowSet
+    windows: WindowSource
     settings: TrainingSettings
     folder: Path
     name: str
@@ -52,7 +53,7 @@ class Run:
 
 def fit(
     model: Detector,
-    windows: WindowSet,
+    windows: WindowSource,
     validate: Validate,
     settings: TrainingSettings,
     folder: Path,
@@ -89,7 +90,7 @@ def _train_epoch(run: Run, progress: Progress) -> None:
     steps = -(-order.size // settings.batch_size)
     run.model.train()
     with ProgressMeter(f"epoch {progress.epoch + 1} of {settings.epochs}", steps, "steps", progress.step_in_epoch) as meter:
-        for _, batch in batches(run.windows, order, settings.batch_size, progress.step_in_epoch):
+        for batch in run.windows.batches(order, settings.batch_size, progress.step_in_epoch):
             began_s = time.monotonic()
             rate = _rate(settings, progress.step, steps)
             loss, norm = _step(run, batch, rate, progress.step)

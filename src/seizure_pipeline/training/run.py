@@ -22,8 +22,10 @@ from seizure_pipeline.model.settings import ModelSettings
 from seizure_pipeline.montage import ELECTRODES, MontageSettings
 from seizure_pipeline.scoring import PostProcessingSettings
 from seizure_pipeline.signals import SignalSettings
-from seizure_pipeline.training.batches import WindowSet, draw_epoch
+from seizure_pipeline.training.batches import WindowSource
 from seizure_pipeline.training.loop import Report, fit
+from seizure_pipeline.training.opening import open_windows
+from seizure_pipeline.training.sampling import draw_epoch
 from seizure_pipeline.training.settings import TrainingSettings
 from seizure_pipeline.training.validation import Validation
 from seizure_pipeline.windows import WindowSettings, lay_windows
@@ -58,9 +60,9 @@ class TrainedDetector:
 
 
 def run_name(rows: list[IndexRow], recipe: Recipe) -> str:
-    """Fingerprint of a run: the recipe, but for device, threads and how often it is saved, and the data."""
+    """Fingerprint of a run: the recipe, but for device, feeding, threads and how often it is saved, and the data."""
     facts = {key: value.model_dump(mode="json") for key, value in vars(recipe).items()}
-    for key in ("checkpoint_steps", "device", "threads"):
+    for key in ("checkpoint_steps", "device", "feeding", "threads"):
         del facts["training"][key]
     return fingerprint({**facts, "version": TRAINING_VERSION, "cache": cache_fingerprint(rows)})
 
@@ -78,27 +80,24 @@ def train_detector(cache: Path, rows: list[IndexRow], recipe: Recipe, models: Pa
     train, dev = accepted_of_split(rows, "train"), accepted_of_split(rows, "dev")
     validate = _validation(cache, dev, recipe)
     lay_windows(dev[0].layout, recipe.windows, validate.inference.stride_tokens)  # an impossible stride stops here
-    windows = WindowSet(cache, train, recipe.windows)
-    if settings.shuffled_labels:
-        windows.shuffle_labels(settings.seed)
-    model = _model(windows, recipe)
     name = run_name(rows, recipe)
-    progress = fit(
-        model=model,
-        windows=windows,
-        validate=validate,
-        settings=settings,
-        folder=models / name,
-        name=name,
-        facts=_facts(name, rows, recipe),
-        report=report,
-    )
+    with open_windows(cache, train, recipe.windows, settings) as windows:
+        progress = fit(
+            model=_model(windows, recipe),
+            windows=windows,
+            validate=validate,
+            settings=settings,
+            folder=models / name,
+            name=name,
+            facts=_facts(name, rows, recipe),
+            report=report,
+        )
     best = models / name / "best"
     sha256 = json.loads((best / CONFIG_NAME).read_text())["weights_sha256"]
     return TrainedDetector(name, best, sha256, cache_fingerprint(rows), progress.epoch, progress.best_epoch, progress.history)
 
 
-def _model(windows: WindowSet, recipe: Recipe) -> Detector:
+def _model(windows: WindowSource, recipe: Recipe) -> Detector:
     settings = recipe.training
     order = draw_epoch(windows.kinds, settings.sampling, settings.seed, 0)
     prior = windows.ictal_share(order)

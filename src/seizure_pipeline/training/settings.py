@@ -33,6 +33,20 @@ class OptimizerSettings(Settings):
     gradient_norm: float = Field(1.0, gt=0)
 
 
+class FeedingSettings(Settings):
+    """Where windows come from: speed and memory change with it, never a result.
+
+    `resident` keeps all signals on the device, `ring` copies from files held in memory, `mapped` reads from the disk;
+    `auto` takes the first that fits. A ring has `threads` (2 from memory, 8 from the disk unless given) and `ahead`
+    batches; signals may take `device_share` of the free memory on the device, or `memory_share` of that beside it."""
+
+    kind: Literal["auto", "resident", "ring", "mapped"] = "auto"
+    threads: int | None = Field(None, ge=1)
+    ahead: int = Field(3, ge=2)
+    device_share: float = Field(0.5, gt=0, le=1)
+    memory_share: float = Field(0.5, gt=0, le=1)
+
+
 class TrainingSettings(Settings):
     """One training run; `checkpoint_steps` is how many steps a kill can lose at most."""
 
@@ -45,6 +59,7 @@ class TrainingSettings(Settings):
     checkpoint_steps: int = Field(50, ge=1)
     validation_stride_s: float = Field(30.0, gt=0)
     shuffled_labels: bool = False
+    feeding: FeedingSettings = FeedingSettings()
     sampling: SamplingSettings = SamplingSettings()
     loss: LossSettings = LossSettings()
     optimizer: OptimizerSettings = OptimizerSettings()
