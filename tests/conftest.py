@@ -8,7 +8,8 @@ from pathlib import Path
 import pytest
 from bucket_fixtures import client, proxy, server
 
-from seizure_pipeline.corpora.synthetic import SyntheticSettings, generate_corpus
+from seizure_pipeline.corpora.synthetic.corpus import generate_corpus
+from seizure_pipeline.corpora.synthetic.requirements import SyntheticSettings
 
 __all__ = ["client", "proxy", "server"]
 REPOSITORY = Path(__file__).resolve().parents[1]

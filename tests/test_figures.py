@@ -7,6 +7,7 @@ import pytest
 from seizure_pipeline.figures import (
     DetectorRow,
     EegPage,
+    Rows,
     baseline_figure,
     history_figure,
     montage_figure,
@@ -144,11 +145,15 @@ def test_history_names_the_best_epoch_and_takes_undefined_values():
     assert "3 epochs; best sensitivity_at_10fa 0.750 in epoch 2" in texts(figure)
 
 
+def rows(x_CT: np.ndarray) -> Rows:
+    return Rows(list(x_CT), [256.0] * len(x_CT))
+
+
 def test_montage_draws_interpolated_electrodes_open_and_names_them():
     labels = [f"EEG {name.upper()}-REF" for name in ELECTRODES if name not in ("Fz", "Pz")] + ["ECG"]
     mapped = electrode_map(labels, MontageSettings())
     raw = np.random.default_rng(0).normal(size=(len(mapped.channels), 2560)) * 30
-    figure = montage_figure(labels, mapped, raw, mapped.matrix @ raw, 256.0, "rec 1")
+    figure = montage_figure(labels, mapped, rows(raw), rows(mapped.matrix @ raw), "rec 1")
     assert drawn(figure)
     assert any("Fz, Pz" in text for text in texts(figure))
     colours = {
@@ -162,8 +167,8 @@ def test_montage_draws_each_derivation_between_the_19_as_a_line():
     chains = [("Fp1 F7 T3 T5 O1"), ("Fp1 F3 C3 P3 O1"), ("Fz Cz Pz"), ("Fp2 F4 C4 P4 O2"), ("Fp2 F8 T4 T6 O2")]
     labels = [f"{a}-{b}" for chain in chains for a, b in zip(chain.split(), chain.split()[1:], strict=False)]
     mapped = electrode_map(labels, MontageSettings())
-    raw = np.zeros((len(labels), 2560))
-    head = montage_figure(labels, mapped, raw, mapped.matrix @ raw, 256.0).axes[0]
+    raw = np.random.default_rng(0).normal(size=(len(labels), 2560))
+    head = montage_figure(labels, mapped, rows(raw), rows(mapped.matrix @ raw)).axes[0]
     assert len(head.lines) == 2 + len(labels)  # the head and the nose are lines too
 
 

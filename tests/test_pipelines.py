@@ -82,7 +82,7 @@ def test_the_mlflow_run_knows_parameters_data_and_commit(finished: tuple[Path, s
 
 def test_nothing_unchanged_is_made_again(finished: tuple[Path, str], small_corpus: Path) -> None:
     project, _ = finished
-    kept = [*project.glob("data/05_model_input/cache/*.npz"), *project.glob("data/06_models/*/state.safetensors")]
+    kept = [*project.glob("data/05_model_input/cache/*/*.npz"), *project.glob("data/06_models/*/state.safetensors")]
     kept += project.glob("data/07_model_output/*traces/*.npz")
     assert len(kept) == 8 + 1 + 4 + 4
     kept += [path for path in project.glob("data/08_reporting/**/*") if path.is_file()]
@@ -205,7 +205,7 @@ def test_real_clips_go_the_whole_way(project: Path, real_recordings: Path) -> No
     gap = index.loc["chb02_16_t120-150_gap"]
     assert json.loads(gap["stretch_start_s"]) == [0.0, 20.0]
     assert json.loads(gap["seizures"]) == [[10.0, 20.0]]
-    with np.load(project / "data/real/05_model_input/cache/chb02_16_t120-150_gap.npz", allow_pickle=False) as file:
+    with np.load(project / "data/real/05_model_input/cache" / gap["file"], allow_pickle=False) as file:
         assert file["signal"].shape == (19, 20 * 256)
 
 

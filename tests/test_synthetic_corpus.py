@@ -11,12 +11,15 @@ import pyedflib
 import pytest
 from scipy.signal import welch
 
-from seizure_pipeline.corpora.synthetic import CorpusError, SyntheticSettings, generate_corpus, plan
+from seizure_pipeline.corpora import CorpusError
 from seizure_pipeline.corpora.synthetic.background import BRAIN_RATE_HZ, draw_background, draw_vigilance
 from seizure_pipeline.corpora.synthetic.channels import LABEL_STYLES, electrode_label
+from seizure_pipeline.corpora.synthetic.corpus import generate_corpus
 from seizure_pipeline.corpora.synthetic.head import SITES, site
 from seizure_pipeline.corpora.synthetic.patients import RATES_HZ, draw_patient
+from seizure_pipeline.corpora.synthetic.plan import plan
 from seizure_pipeline.corpora.synthetic.recording import generate_channels
+from seizure_pipeline.corpora.synthetic.requirements import SyntheticSettings
 from seizure_pipeline.corpora.synthetic.seizures import add_seizure, draw_course
 
 TINY = SyntheticSettings(

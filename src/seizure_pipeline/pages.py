@@ -9,16 +9,16 @@ import numpy as np
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
-from seizure_pipeline.cache import CachedSignal
-from seizure_pipeline.figures import EegPage, montage_figure, trace_figure
-from seizure_pipeline.montage import MontageSettings, electrode_map
-from seizure_pipeline.recordings import open_recording
+from seizure_pipeline.cache import CachedSignal, open_signal
+from seizure_pipeline.figures import EegPage, Rows, montage_figure, trace_figure
+from seizure_pipeline.montage import ELECTRODES, MontageSettings, electrode_map
+from seizure_pipeline.recordings import Recording, open_recording
 from seizure_pipeline.windows import RATE_HZ, TOKEN_RATE_HZ, Layout
 
 Interval = tuple[float, float]
 PAGE_S = 60.0
 LEAD_S = 10.0
-MONTAGE_S = 10.0
+MONTAGE_S = 60.0
 SHOWN_EVERY = 2  # samples: 128 Hz is more than a page can show
 
 
@@ -59,10 +59,28 @@ def _page(signal: CachedSignal, from_s: float) -> EegPage:
     return EegPage(start_s + first / RATE_HZ, RATE_HZ / SHOWN_EVERY, shown, unit="robust SD")
 
 
-def montage_page(edf: Path, settings: MontageSettings, title: str) -> Figure:
-    """The recorded derivations of an EDF file beside the electrodes that they become, from its first stretch."""
+def montage_page(edf: Path, cached: Path, settings: MontageSettings, title: str) -> Figure:
+    """The recorded derivations of an EDF file beside the electrodes cached from it: the first minute of both."""
     recording = open_recording(edf)
     mapped = electrode_map(recording.labels, settings)
-    rate_hz = recording.rates_hz[mapped.channels[0]]
-    derivations_CT = recording.read_uv(mapped.channels, 0)[:, : round(MONTAGE_S * rate_hz)]
-    return montage_figure(recording.labels, mapped, derivations_CT, mapped.matrix @ derivations_CT, rate_hz, title)
+    rates_hz = [recording.rates_hz[channel] for channel in mapped.channels]
+    recorded = Rows([_first_minute_uv(recording, channel) for channel in mapped.channels], rates_hz)
+    electrodes = Rows(list(_cached_minute_uv(cached)), [float(RATE_HZ)] * len(ELECTRODES))
+    return montage_figure(recording.labels, mapped, recorded, electrodes, title)
+
+
+def _cached_minute_uv(path: Path) -> NDArray[np.float64]:
+    cached = open_signal(path)
+    with np.load(path, allow_pickle=False) as file:
+        median_uv, sd_uv = file["median_uv"], file["sd_uv"]
+    steps_CT = cached.signal[:, : min(cached.layout.stretch_samples[0], round(MONTAGE_S * RATE_HZ))]
+    electrodes_uv: NDArray[np.float64] = steps_CT * (cached.step_sd * sd_uv)[:, None] + median_uv[:, None]
+    return electrodes_uv
+
+
+def _first_minute_uv(recording: Recording, channel: int) -> NDArray[np.float32]:
+    with recording.reading_uv([channel], 0) as reader:
+        n_samples = min(reader.n_samples, round(MONTAGE_S * recording.rates_hz[channel]))
+        samples_T = np.empty(n_samples, dtype=np.float32)
+        reader.read(0, n_samples, samples_T[None])
+    return samples_T

@@ -92,12 +92,13 @@ def examine(folder: Folder, entry: Entry, montage: MontageSettings, annotations:
         unused = _unused(recording.labels)
         mapped = mapped_electrodes(recording.labels, montage)
         recording.check_channels(mapped.channels)
-        rate_hz = recording.rates_hz[mapped.channels[0]]
-        check_rate(rate_hz)
+        for rate_hz in recording.channels_by_rate(mapped.channels):
+            check_rate(rate_hz)
         seizures = annotations.seizures(entry, recording)
     except (*RULES, OSError) as refusal:
         return RecordingRow.refused(entry, named(entry.edf.path, refusal)), not isinstance(refusal, OSError)
-    return RecordingRow.accepted_from(entry, recording, rate_hz, mapped.interpolated, unused, seizures), True
+    lowest_hz = min(recording.rates_hz[channel] for channel in mapped.channels)
+    return RecordingRow.accepted_from(entry, recording, lowest_hz, mapped.interpolated, unused, seizures), True
 
 
 @lru_cache(maxsize=1024)  # a corpus has thousands of recordings and tens of lists of channels

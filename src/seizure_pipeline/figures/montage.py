@@ -1,46 +1,57 @@
-"""A check of the montage: what was recorded, and the electrodes that it was mapped to."""
+"""A check of the preparation: what was recorded, the electrodes that it became, and the power of both."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
+from scipy.signal import welch
 
 from seizure_pipeline.figures.appearance import CHANCE, DETECTION, FAINT, INK, blank_figure, tidy
 from seizure_pipeline.figures.traces import nice, row_spacing
 from seizure_pipeline.montage import ELECTRODES, POSITIONS, ElectrodeMap, parse_label
 
 EXCERPT_S = 10.0
+SEGMENT_S = 4.0
+LOWEST_SHOWN_HZ, HIGHEST_SHOWN_HZ = 0.25, 250.0
 RIM = 1.0  # radius at which an electrode of the outer ring of the 10-20 system is drawn
 
 
-def montage_figure(
-    labels: Sequence[str],
-    electrode_map: ElectrodeMap,
-    derivations_uv: NDArray[np.floating],
-    electrodes_uv: NDArray[np.floating],
-    rate_hz: float,
-    title: str = "",
-) -> Figure:
-    """Head with recorded derivations as lines, and 10 s of them beside 10 s of the 19 electrodes.
+@dataclass(frozen=True)
+class Rows:
+    """Rows of EEG in microvolts, each (T,) at its own rate."""
 
-    `labels` are all of the recording's; `derivations_uv` is (C, T) in the order of `electrode_map.channels`,
-    `electrodes_uv` (19, T), both in microvolts. Interpolated electrodes are open circles and dashed rows.
+    samples_uv: Sequence[NDArray[np.floating]]
+    rates_hz: Sequence[float]
+
+    def excerpt(self) -> Rows:
+        """The first 10 s."""
+        rows = zip(self.samples_uv, self.rates_hz, strict=True)
+        return Rows([row_T[: int(EXCERPT_S * rate_hz)] for row_T, rate_hz in rows], self.rates_hz)
+
+
+def montage_figure(labels: Sequence[str], electrode_map: ElectrodeMap, recorded: Rows, cached: Rows, title: str = "") -> Figure:
+    """Head with recorded derivations as lines, 10 s of them beside 10 s of the 19 electrodes, and the power of both.
+
+    `labels` are all of the recording's; `recorded` goes by `electrode_map.channels`, `cached` by the 19 electrodes as the
+    detector sees them. Interpolated electrodes are open circles and dashed rows.
     """
-    figure = blank_figure(13.5, 6.8)
+    figure = blank_figure(17.0, 6.8)
     figure.suptitle(title, fontsize=11, color=INK, x=0.01, ha="left")
-    head, raw, mapped = figure.subplots(1, 3, width_ratios=[1.1, 1, 1])
+    head, raw, mapped, power = figure.subplots(1, 4, width_ratios=[1.1, 1, 1, 0.8])
     used = [labels[channel] for channel in electrode_map.channels]
     _draw_head(head, used, electrode_map)
-    n = int(EXCERPT_S * rate_hz)
-    spacing = max(row_spacing(derivations_uv[:, :n]), row_spacing(electrodes_uv[:, :n]))
-    _draw_rows(raw, derivations_uv[:, :n], used, rate_hz, spacing, dashed=())
+    before, after = recorded.excerpt(), cached.excerpt()
+    spacing = max(_spacing(before), _spacing(after))
+    _draw_rows(raw, before, used, spacing, dashed=())
     raw.set_title(f"recorded: {len(used)} derivations", fontsize=10, loc="left")
-    _draw_rows(mapped, electrodes_uv[:, :n], ELECTRODES, rate_hz, spacing, dashed=electrode_map.interpolated)
-    mapped.set_title("mapped: 19 electrodes, average reference", fontsize=10, loc="left")
+    _draw_rows(mapped, after, ELECTRODES, spacing, dashed=electrode_map.interpolated)
+    mapped.set_title("cached: 19 electrodes, average reference, filtered", fontsize=10, loc="left")
+    _draw_power(power, recorded, cached)
     return figure
 
 
@@ -81,21 +92,44 @@ def _head_note(electrode_map: ElectrodeMap, outside: int) -> str:
     return note + (f"\n{outside} derivations reach beyond the 19 (not drawn)" if outside else "")
 
 
-def _draw_rows(
-    axes: Axes, x_CT: NDArray[np.floating], names: Sequence[str], rate_hz: float, spacing: float, dashed: Sequence[str]
-) -> None:
+def _spacing(rows: Rows) -> float:
+    return float(np.median([row_spacing(row_T[None]) for row_T in rows.samples_uv]))
+
+
+def _draw_rows(axes: Axes, rows: Rows, names: Sequence[str], spacing: float, dashed: Sequence[str]) -> None:
     tidy(axes)
-    times_s = np.arange(x_CT.shape[1]) / rate_hz
-    rows = -spacing * np.arange(len(x_CT))
-    for row, name, x_T in zip(rows, names, x_CT, strict=True):
+    places = -spacing * np.arange(len(names))
+    length_s = max(len(row_T) / rate_hz for row_T, rate_hz in zip(rows.samples_uv, rows.rates_hz, strict=True))
+    for place, name, row_T, rate_hz in zip(places, names, rows.samples_uv, rows.rates_hz, strict=True):
         style = {"color": CHANCE, "ls": (0, (4, 1))} if name in dashed else {"color": INK, "ls": "-"}
-        axes.plot(times_s, x_T - np.median(x_T) + row, lw=0.6, **style)
-    axes.set_yticks(rows, names, fontsize=8.5)
+        axes.plot(np.arange(len(row_T)) / rate_hz, row_T - np.median(row_T) + place, lw=0.6, **style)
+    axes.set_yticks(places, names, fontsize=8.5)
     axes.tick_params(left=False)
-    axes.set_ylim(rows[-1] - 1.5 * spacing, 1.2 * spacing)
-    axes.set_xlim(0, times_s[-1])
+    axes.set_ylim(places[-1] - 1.5 * spacing, 1.2 * spacing)
+    axes.set_xlim(0, length_s)
     axes.set_xlabel("time (s)")
     height = nice(spacing)
-    x = 1.02 * times_s[-1]
-    axes.plot([x, x], rows[-1] + np.asarray([-0.5, 0.5]) * height, color=INK, lw=2, clip_on=False)
-    axes.text(x, rows[-1] - 0.6 * height, f"{height:g} µV", ha="center", va="top", fontsize=8.5)
+    x = 1.02 * length_s
+    axes.plot([x, x], places[-1] + np.asarray([-0.5, 0.5]) * height, color=INK, lw=2, clip_on=False)
+    axes.text(x, places[-1] - 0.6 * height, f"{height:g} µV", ha="center", va="top", fontsize=8.5)
+
+
+def _draw_power(axes: Axes, recorded: Rows, cached: Rows) -> None:
+    """Welch's power of every row over all that was given (4 s segments), the rows' median drawn bold."""
+    tidy(axes)
+    for rows, colour, name in ((recorded, CHANCE, "recorded"), (cached, DETECTION, "cached")):
+        by_rate: dict[float, list[NDArray[np.floating]]] = {}
+        axis_hz: dict[float, NDArray[np.floating]] = {}
+        for row_T, rate_hz in zip(rows.samples_uv, rows.rates_hz, strict=True):
+            frequency_hz, density = welch(row_T, rate_hz, nperseg=min(len(row_T), round(SEGMENT_S * rate_hz)))
+            shown = (frequency_hz >= LOWEST_SHOWN_HZ) & (frequency_hz <= HIGHEST_SHOWN_HZ)
+            axes.loglog(frequency_hz[shown], density[shown], color=colour, lw=0.4, alpha=0.35)
+            by_rate.setdefault(rate_hz, []).append(density[shown])
+            axis_hz[rate_hz] = frequency_hz[shown]
+        for rate_hz, densities in by_rate.items():
+            label = f"{name}, {rate_hz:g} Hz"
+            axes.loglog(axis_hz[rate_hz], np.median(densities, axis=0), color=colour, lw=2, label=label)
+    axes.set_xlabel("frequency (Hz)")
+    axes.set_ylabel("power (µV²/Hz)")
+    axes.set_title("power of every row, and the median", fontsize=10, loc="left")
+    axes.legend(fontsize=8.5, frameon=False, loc="lower left")

@@ -1,17 +1,19 @@
-"""Nodes of windowing."""
+"""Nodes of windowing; what draws is imported when a node draws, so that a run that draws nothing starts quickly."""
 
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pandas as pd
-from matplotlib.figure import Figure
 
 from seizure_pipeline import cache, corpora
 from seizure_pipeline.cache import PreparationSettings
 from seizure_pipeline.corpora import Folder, RecordingRow
 from seizure_pipeline.montage import MontageSettings
-from seizure_pipeline.pages import montage_page
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
 
 MONTAGES_SHOWN = 4
 
@@ -29,10 +31,12 @@ def cache_recordings(
 
 
 def draw_montages(
-    corpus: Folder, recordings: pd.DataFrame, window_index: pd.DataFrame, montage: MontageSettings
+    corpus: Folder, recordings: pd.DataFrame, window_index: pd.DataFrame, window_cache: Path, montage: MontageSettings
 ) -> dict[str, Figure]:
-    """A picture of how channels become electrodes for one recording of each montage, the commonest first."""
-    cached = {row.recording_id for row in cache.rows_from_table(window_index) if row.accepted}
+    """A picture of what was recorded and what was cached, for one recording of each montage, the commonest first."""
+    from seizure_pipeline.pages import montage_page
+
+    cached = {row.recording_id: window_cache / row.file for row in cache.rows_from_table(window_index) if row.accepted}
     rows = [row for row in corpora.rows_from_table(recordings) if row.recording_id in cached]
     by_channels: dict[tuple[str, ...], list[RecordingRow]] = {}
     for row in rows:
@@ -42,5 +46,5 @@ def draw_montages(
     for group in commonest[:MONTAGES_SHOWN]:
         with corpus.local(group[0].path) as edf:
             title = f"{group[0].recording_id}, as {len(group)} of {len(rows)} recordings"
-            figures[f"{group[0].recording_id}.png"] = montage_page(edf, montage, title)
+            figures[f"{group[0].recording_id}.png"] = montage_page(edf, cached[group[0].recording_id], montage, title)
     return figures

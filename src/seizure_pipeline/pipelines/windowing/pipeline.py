@@ -15,7 +15,7 @@ def create_pipeline() -> Pipeline:
             Node(cache_recordings, inputs, "window_index", name="cache_recordings"),
             Node(
                 draw_montages,
-                ["corpus", "recordings", "window_index", "params:montage"],
+                ["corpus", "recordings", "window_index", "window_cache", "params:montage"],
                 "montage_pages",
                 name="draw_montages",
                 tags="pure",
