@@ -22,8 +22,10 @@ import torch
 from made_files import write_edf
 from scipy import signal
 
-from seizure_pipeline.cache.npz import NpzWriter
-from seizure_pipeline.cache.prepare import prepare
+from seizure_pipeline.cache.build import chain_fingerprint
+from seizure_pipeline.cache.facts import Origin, SignalFacts, Source
+from seizure_pipeline.cache.fill import Job, fill
+from seizure_pipeline.corpora.listing import facts_of
 from seizure_pipeline.montage import MontageSettings
 from seizure_pipeline.recordings import open_recording
 from seizure_pipeline.signals import SignalSettings
@@ -55,11 +57,12 @@ def main() -> None:
 
 
 def ours(edf: Path, target: Path) -> Path:
-    """Prepare one file and write it, synchronised to the disk."""
-    with prepare(open_recording(edf), SignalSettings(), MontageSettings()) as prepared, NpzWriter(target) as writer:
-        writer.add_rows("signal", (19, sum(prepared.layout.stretch_samples)), np.int16, prepared.rows())
-        writer.add("median_uv", prepared.median_uv)
-        writer.add("sd_uv", prepared.sd_uv)
+    """What windowing does with one file: check sums of the EDF and of the signal, meta data, synchronised to the disk."""
+    listed = facts_of(edf, edf.name)
+    source = Source(listed.path, listed.size_bytes, listed.token, open_recording(edf).header_sha256)
+    origin = Origin(edf.stem, chain_fingerprint(SignalSettings(), MontageSettings()), source, ())
+    made = fill(Job(edf, True, target, origin, SignalSettings(), MontageSettings()))
+    assert isinstance(made, SignalFacts), made
     return target
 
 
