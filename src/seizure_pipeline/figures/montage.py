@@ -9,7 +9,6 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
-from scipy.signal import welch
 
 from seizure_pipeline.figures.appearance import CHANCE, DETECTION, FAINT, INK, blank_figure, tidy
 from seizure_pipeline.figures.traces import nice, row_spacing
@@ -116,6 +115,8 @@ def _draw_rows(axes: Axes, rows: Rows, names: Sequence[str], spacing: float, das
 
 def _draw_power(axes: Axes, recorded: Rows, cached: Rows) -> None:
     """Welch's power of every row over all that was given (4 s segments), the rows' median drawn bold."""
+    from scipy.signal import welch  # a third of a second, which every command would pay
+
     tidy(axes)
     for rows, colour, name in ((recorded, CHANCE, "recorded"), (cached, DETECTION, "cached")):
         by_rate: dict[float, list[NDArray[np.floating]]] = {}

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import Any
 
 import pandas as pd
 
@@ -11,9 +11,6 @@ from seizure_pipeline import cache, corpora
 from seizure_pipeline.cache import PreparationSettings
 from seizure_pipeline.corpora import Folder, RecordingRow
 from seizure_pipeline.montage import MontageSettings
-
-if TYPE_CHECKING:
-    from matplotlib.figure import Figure
 
 MONTAGES_SHOWN = 4
 
@@ -32,8 +29,8 @@ def cache_recordings(
 
 def draw_montages(
     corpus: Folder, recordings: pd.DataFrame, window_index: pd.DataFrame, window_cache: Path, montage: MontageSettings
-) -> dict[str, Figure]:
-    """A picture of what was recorded and what was cached, for one recording of each montage, the commonest first."""
+) -> dict[str, Any]:
+    """A figure of what was recorded and what was cached for one recording of each montage, the commonest first."""
     from seizure_pipeline.pages import montage_page
 
     cached = {row.recording_id: window_cache / row.file for row in cache.rows_from_table(window_index) if row.accepted}
