@@ -14,6 +14,7 @@ from seizure_pipeline.annotations import (
     AnnotationError,
     Seizure,
     Seizures,
+    parse_csv_bi,
     read_csv_bi,
     read_events_tsv,
     write_csv_bi,
@@ -135,7 +136,8 @@ def test_csv_bi_is_written_as_nedc_reads_it(tmp_path: Path) -> None:
     write_csv_bi(path, "aaaaaajy_s001_t000", Seizures.from_intervals([(42.2786, 81.776)]), 1289, [0.75])
     assert path.read_text() == (
         "# version = csv_v1.0.0\n# bname = aaaaaajy_s001_t000\n# duration = 1289.0000 secs\n# montage_file = n/a\n#\n"
-        "channel,start_time,stop_time,label,confidence\nTERM,42.2786,81.7760,seiz,0.7500\n"
+        "channel,start_time,stop_time,label,confidence\nTERM,0.0000,42.2786,bckg,1.0000\n"
+        "TERM,42.2786,81.7760,seiz,0.7500\nTERM,81.7760,1289.0000,bckg,1.0000\n"
     )
     write_csv_bi(path, "a", Seizures(), 10)
     assert path.read_text().endswith("confidence\nTERM,0.0000,10.0000,bckg,1.0000\n")
@@ -187,20 +189,39 @@ def test_csv_bi_rows_are_sorted_and_background_left_out(tmp_path: Path) -> None:
     path = tmp_path / "a.csv_bi"
     path.write_text(CSV_HEAD + "TERM,60.0,70.0,seiz,1.0\nTERM,0.0,5.5,bckg,1.0\nTERM,5.5,7.25,seiz,1.0\n")
     assert read_csv_bi(path) == (Seizures.from_intervals([(5.5, 7.25), (60, 70)]), 100.0)
-    path.write_bytes(CSV_HEAD.replace("\n", "\r\n").encode())
+    path.write_bytes((CSV_HEAD + "TERM,0.0,100.0,bckg,1.0\n").replace("\n", "\r\n").encode())
     assert read_csv_bi(path) == (Seizures(), 100.0)
+
+
+@given(possible_seizures())
+def test_the_rows_of_a_written_csv_bi_follow_each_other_from_0_to_the_end(
+    tmp_path_factory: pytest.TempPathFactory, case: tuple[Seizures, float]
+) -> None:
+    path = tmp_path_factory.getbasetemp() / "filled.csv_bi"
+    write_csv_bi(path, "p1_s1_t0", case[0], case[1])
+    rows = [line.split(",") for line in path.read_text().splitlines() if line.startswith("TERM")]
+    assert [row[1] for row in rows] == ["0.0000", *(row[2] for row in rows[:-1])]
+    assert rows[-1][2] == f"{case[1]:.4f}"
+    assert all(float(row[1]) < float(row[2]) for row in rows)
+    assert parse_csv_bi(path.read_bytes(), "here").reach_s == pytest.approx(case[1], abs=1e-4)
+
+
+def test_detections_without_background_are_read_and_say_how_far_their_rows_reach() -> None:
+    found = parse_csv_bi(f"{CSV_HEAD}TERM,60.0,70.0,seiz,1.0\n".encode(), "here")
+    assert (list(found.seizures), found.duration_s, found.reach_s) == ([Seizure(60, 70)], 100, 70)
 
 
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("", "line 1: ''; the first line is"),
-        ("# version = csv_v2.0.0\n", "line 1: '# version = csv_v2.0.0'; the first line is"),
+        ("", "line 1: another line; the first line is '# version = csv_v1.0.0'"),
+        ("# version = csv_v2.0.0\n", "line 1: another line; the first line is"),
+        (CSV_HEAD, "no rows; a seizure-free recording has a row of background"),
         (CSV_HEAD.replace("100.0000", "long"), "line 2: duration is 'long'; it is a finite decimal"),
-        (CSV_HEAD.replace("100.0000", "0"), "length is finite and above 0 s"),
+        (CSV_HEAD.replace("100.0000", "0") + "TERM,1.0,2.0,seiz,1.0\n", "length is finite and above 0 s"),
         (CSV_HEAD.replace("# duration = 100.0000 secs\n", ""), "no duration; a line such as"),
         (CSV_HEAD.replace("channel,", ""), "no line of column names"),
-        (CSV_HEAD + "TERM,1.0,2.0,seiz\n", "line 5: 4 fields in 'TERM,1.0,2.0,seiz'; a row is"),
+        (CSV_HEAD + "TERM,1.0,2.0,seiz\n", "line 5: 4 fields; a row is"),
         (CSV_HEAD + "FP1-F7,1.0,2.0,seiz,1.0\n", "line 5: channel 'FP1-F7'; rows of a csv_bi file are about all"),
         (CSV_HEAD + "\nTERM,1.0,2.0,fnsz,1.0\n", "line 6: label 'fnsz'; labels of a csv_bi file are seiz and bckg"),
         (CSV_HEAD + "TERM,1.0,2.0,SEIZ,1.0\n", "line 5: label 'SEIZ'"),
@@ -224,7 +245,7 @@ def test_csv_bi_refuses_by_file_line_value_and_rule(tmp_path: Path, text: str, m
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("", "line 1: columns ['']; columns onset, duration, eventType are needed"),
+        ("", "line 1: 1 columns; columns onset, duration, eventType are needed"),
         ("onset\tduration\n1\t2\n", "columns eventType are needed"),
         (TSV_HEAD, "no rows; a seizure-free recording has one bckg row"),
         (TSV_HEAD + "1.0\t2.0\tsz\n", "line 2: 3 fields; a row has the 7 columns of line 1"),

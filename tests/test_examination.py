@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import logging
 import os
 import shutil
@@ -11,9 +12,10 @@ import fsspec
 import pytest
 from test_layouts import CHB_MIT, chb_mit, tusz
 
-from seizure_pipeline.corpora import CorpusSettings, Folder, RecordingRow, examine_entries, find_entries, table
+from seizure_pipeline.corpora import CorpusSettings, Folder, RecordingRow, examine_entries, examined, find_entries, table
 from seizure_pipeline.corpora.errors import TransferError
 from seizure_pipeline.corpora.examined import FILE
+from seizure_pipeline.corpora.folder import FileFacts
 from seizure_pipeline.montage import MontageSettings
 from seizure_pipeline.recordings import Recording, open_recording
 
@@ -163,3 +165,51 @@ def test_a_corpus_in_a_bucket_is_examined_by_its_headers(corpus: Path, opened: O
         (row.path, row.seizures, row.reason) for row in examine(corpus)
     ]
     assert len(opened) == 8
+
+
+def test_other_code_examines_all(corpus: Path, opened: Opened, monkeypatch: pytest.MonkeyPatch) -> None:
+    examine(corpus)
+    opened.clear()
+    monkeypatch.setattr(examined, "code_fingerprint", lambda *names: "other")
+    examine(corpus)
+    assert len(opened) == 4
+
+
+def test_a_recording_or_an_annotation_file_that_cannot_be_opened_is_named(corpus: Path) -> None:
+    for name, aim in (("chb01/chb01_01.edf", "chb01_01.edf"), ("chb01/chb01_02.edf", "a"), ("chb02/chb02-summary.txt", "a")):
+        (corpus / name).unlink()
+        (corpus / name).symlink_to(aim)
+    chb_mit(corpus, "chb03", {"chb03_01.edf": ((10, 20),)})
+    rows = {row.recording_id: row.reason for row in examine(corpus)}
+    assert rows["chb01_01"].startswith("chb01/chb01_01.edf: cannot be read (Too many levels of symbolic links")
+    assert rows["chb01_02"].startswith("chb01/chb01_02.edf: cannot be read (No such file")
+    assert rows["chb02_01"].startswith("chb02/chb02_01.edf: chb02/chb02-summary.txt: cannot be read (No such file")
+
+
+@pytest.mark.parametrize("fault", [errno.EMFILE, errno.EIO, errno.ENOMEM, errno.ESTALE])
+@pytest.mark.parametrize("file", ["chb02_02.edf", "chb02-summary.txt"])
+def test_a_fault_of_this_machine_stops_and_refuses_nothing(
+    corpus: Path, monkeypatch: pytest.MonkeyPatch, fault: int, file: str
+) -> None:
+    first = examine(corpus)
+    whole_bytes = Folder.read_bytes
+
+    def open_or_fail(path: Path) -> Recording:
+        fail_on(path.name)
+        return open_recording(path)
+
+    def read_or_fail(folder: Folder, facts: FileFacts) -> bytes:
+        fail_on(Path(facts.path).name)
+        return whole_bytes(folder, facts)
+
+    def fail_on(name: str) -> None:
+        if name == file:
+            raise OSError(fault, os.strerror(fault))
+
+    kept = corpus.parent / "others"
+    with monkeypatch.context() as patch:
+        patch.setattr(table, "open_recording", open_or_fail)
+        patch.setattr(Folder, "read_bytes", read_or_fail)
+        with pytest.raises(TransferError, match=f"{file}: {os.strerror(fault)}; a fault of this machine refuses no recording"):
+            examine(corpus, kept=kept)
+    assert examine(corpus, kept=kept) == first

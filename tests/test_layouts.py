@@ -30,10 +30,10 @@ SECONDS, RATE_HZ = 100, 256
 CSV = f"# version = csv_v1.0.0\n# duration = {SECONDS}.00 secs\n#\nchannel,start_time,stop_time,label,confidence\n"
 
 
-def silence(path: Path, seconds: int = SECONDS, labels: tuple[str, ...] = ELECTRODES, time: str = "05.06.07") -> Path:
+def silence(path: Path, seconds: int = SECONDS, labels: tuple[str, ...] = ELECTRODES, **start: str) -> Path:
     """An EDF of `seconds` whose samples, all zero, take no room on the disk."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    header = edf([signal(label, RATE_HZ) for label in labels], [], n_records=seconds, time=time)
+    header = edf([signal(label, RATE_HZ) for label in labels], [], n_records=seconds, **start)
     with path.open("wb") as file:
         file.write(header)
         file.truncate(len(header) + seconds * 2 * RATE_HZ * len(labels))
@@ -68,8 +68,8 @@ def siena(root: Path, patient: str, listed: str, *files: str, **edf_fields: str)
 
 def tusz(root: Path, split: str, patient: str, montage: str, csv_bi: str = "", csv: str = "") -> Path:
     path = silence(root / f"edf/{split}/{patient}/s001_2015/{montage}/{patient}_s001_t000.edf")
-    for suffix, rows in ((".csv_bi", csv_bi), (".csv", csv)):
-        path.with_suffix(suffix).write_text(CSV + rows)
+    for suffix, channel, rows in ((".csv_bi", "TERM", csv_bi), (".csv", "FP1-F7", csv)):
+        path.with_suffix(suffix).write_text(f"{CSV}{rows}{channel},90.0,100.0,bckg,1.0\n")
     return path
 
 
@@ -146,7 +146,7 @@ def test_a_siena_tree_gives_each_recording_its_seizures(tmp_path: Path, listed: 
     rows = rows_of(tmp_path, SIENA)
     assert rows["PN06-1"].seizures == ((10.0, 30.0),)
     assert [row.reason for row in rows.values() if not row.accepted] == [
-        f"PN06/Seizures-list-PN06.txt: {name} is not listed (listed are {listed}); "
+        f"PN06/Seizures-list-PN06.txt: {name} is not listed (listed are '{listed}'); "
         "a recording that is not listed is not seizure-free"
         for name in files[1:]
     ]
@@ -198,6 +198,54 @@ def test_a_setting_chooses_which_of_tusz_s_annotations_are_read(tmp_path: Path) 
     (term,) = rows_of(tmp_path, CorpusSettings()).values()
     (united,) = rows_of(tmp_path, CorpusSettings(annotations="csv")).values()
     assert (term.seizures, united.seizures) == (((4.0, 5.0),), ((1.0, 3.0),))
+
+
+@pytest.mark.parametrize(
+    ("rows", "reason"),
+    [
+        ("", "no rows; a seizure-free recording has a row of background"),
+        ("TERM,0.0,50.0,bckg,1.0\n", "the rows end at 50.0 s of 100.0 s; rows of seizure or background go on to the end"),
+        ("TERM,0.0,98.9,bckg,1.0\n", "the rows end at 98.9 s of 100.0 s"),
+        ("TERM,0.0,99.0,bckg,1.0\n", ""),
+    ],
+)
+@pytest.mark.parametrize("form", ["csv_bi", "csv"])
+def test_an_annotation_file_that_ends_before_its_recording_is_not_taken_as_seizure_free(
+    tmp_path: Path, form: str, rows: str, reason: str
+) -> None:
+    tusz(tmp_path, "train", "aaaaaaaa", "01_tcp_ar", "TERM,1.0,2.0,seiz,1.0\n", "FP1-F7,1.0,2.0,fnsz,1.0\n")
+    cut = tusz(tmp_path, "train", "aaaaaaab", "01_tcp_ar").with_suffix(f".{form}")
+    cut.write_text(CSV + rows)
+    row = rows_of(tmp_path, CorpusSettings.model_validate({"annotations": form}))["aaaaaaab_s001_t000"]
+    assert row.accepted is not bool(reason)
+    assert reason in row.reason
+
+
+def test_a_registration_is_held_against_the_clock_of_an_edf_without_a_date(tmp_path: Path) -> None:
+    siena(tmp_path, "PN00", "PN00-1.edf", "PN00-1.edf", date="31.02.04")
+    siena(tmp_path, "PN01", "PN01-1.edf", "PN01-1.edf", date="X", time="08.06.07")
+    siena(tmp_path, "PN02", "PN02-1.edf", "PN02-1.edf", time="24.00.00")
+    rows = rows_of(tmp_path, SIENA)
+    assert rows["PN00-1"].accepted
+    assert "starts at 05.06.07, the EDF at 08.06.07" in rows["PN01-1"].reason
+    assert "starts at 05.06.07, the EDF's start is no clock time; seizures by the clock need one" in rows["PN02-1"].reason
+
+
+def test_a_folder_that_is_linked_twice_is_listed_twice(tmp_path: Path) -> None:
+    tusz(tmp_path / "elsewhere", "train", "aaaaaaaa", "01_tcp_ar")
+    for split in ("train", "dev"):
+        (tmp_path / "corpus/edf" / split).mkdir(parents=True)
+        (tmp_path / "corpus/edf" / split / "aaaaaaaa").symlink_to(tmp_path / "elsewhere/edf/train/aaaaaaaa")
+    assert len(Folder(str(tmp_path / "corpus")).files()) == 6
+    with pytest.raises(CorpusError, match=re.escape("patient aaaaaaaa is in splits ['dev', 'train']")):
+        find_entries(Folder(str(tmp_path / "corpus")), CorpusSettings())
+
+
+def test_links_to_a_folder_in_which_they_lie_are_not_followed(tmp_path: Path) -> None:
+    tusz(tmp_path / "corpus", "train", "aaaaaaaa", "01_tcp_ar")
+    for target in (tmp_path, tmp_path / "corpus", tmp_path / "corpus/edf/train"):
+        (tmp_path / "corpus/edf/train" / f"to_{target.name}").symlink_to(target)
+    assert len(Folder(str(tmp_path / "corpus")).files()) == 3
 
 
 @pytest.mark.parametrize(("settings", "folder"), [(CHB_MIT, "chbNN"), (SIENA, "PNxx")])

@@ -5,6 +5,8 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Mapping
+from functools import cache
+from pathlib import Path
 from typing import Any
 
 from pydantic import BaseModel, ConfigDict
@@ -21,6 +23,18 @@ def fingerprint(facts: Mapping[str, Any] | Settings) -> str:
     plain = facts.model_dump(mode="json") if isinstance(facts, Settings) else facts
     text = json.dumps(plain, sort_keys=True, separators=(",", ":"), default=_plain)
     return hashlib.sha256(text.encode()).hexdigest()[:16]
+
+
+@cache
+def code_fingerprint(*names: str) -> str:
+    """Fingerprint of the source of modules or packages of this project, by their names in it; read once per process."""
+    root = Path(__file__).parent
+    hashes = {}
+    for name in names:
+        module = root / f"{name}.py"
+        for file in [module] if module.is_file() else sorted((root / name).rglob("*.py")):
+            hashes[str(file.relative_to(root))] = hashlib.sha256(file.read_bytes()).hexdigest()
+    return fingerprint(hashes)
 
 
 def _plain(value: Any) -> Any:

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
-from pathlib import Path
 
 from seizure_pipeline.annotations.seizures import Annotation, AnnotationError, Seizure, Seizures
-from seizure_pipeline.annotations.text import numbered, read_text
+from seizure_pipeline.annotations.text import decoded, numbered
 
+ENCODING = "latin-1"  # nothing but ASCII is understood
 FILE = re.compile(r"File Name:\s*(\S.*)", re.IGNORECASE)
 COUNT = re.compile(r"Number of Seizures in File:\s*(\d{1,4})", re.IGNORECASE | re.ASCII)
 CLOCK = re.compile(r"File (Start|End) Time:\s*\d{1,3}:\d{2}:\d{2}", re.IGNORECASE | re.ASCII)
@@ -27,19 +27,14 @@ class Block:
     lines: tuple[tuple[int, str], ...]
 
 
-def read_chb_mit_summary(path: str | Path, name: str) -> Seizures:
-    """Seizures of the recording called `name` (such as chb02_16+.edf) in the summary at `path`."""
-    return parse_chb_mit_summary(read_text(path), str(path), name).seizures
-
-
-def parse_chb_mit_summary(text: str, where: str, name: str) -> Annotation:
-    """Seizures of the recording called `name` in a summary that errors call `where`.
+def parse_chb_mit_summary(raw: bytes, where: str, name: str) -> Annotation:
+    """Seizures of the recording called `name` (such as chb02_16+.edf) in a summary that errors call `where`.
 
     Only the lines about that recording are interpreted. AnnotationError if it is not listed (which is not the same as
     seizure-free), listed twice, has a line that is not understood, or announces another number of seizures than it
     lists. A list of channels may stand anywhere; times of the file itself may be missing (chb24) and are not used.
     """
-    found = [block for block in blocks_of(text, where) if block.name == name]
+    found = [block for block in blocks_of(decoded(raw, where, ENCODING), where) if block.name == name]
     if not found:
         raise AnnotationError.of(where, f"{name} is not listed", "a recording that is not listed is not seizure-free")
     if len(found) > 1:
@@ -58,7 +53,8 @@ def blocks_of(text: str, where: str) -> list[Block]:
         elif blocks:
             blocks[-1][1].append((number, line.strip()))
         else:
-            raise AnnotationError.of(f"{where}, line {number}", repr(line), "before the first file stand the channels")
+            rule = "before the first file stand the channels"
+            raise AnnotationError.of(f"{where}, line {number}", "the line is not understood", rule)
     return [Block(name, tuple(lines)) for name, lines in blocks]
 
 
@@ -72,7 +68,7 @@ def _events(block: Block, where: str) -> list[Seizure]:
             edges.append((found.group(1).lower(), float(found.group(2))))
         elif not CLOCK.fullmatch(line):
             rule = "a line gives the file's times, its number of seizures, or a seizure's start or end"
-            raise AnnotationError.of(f"{where}, line {number}", f"{block.name}: {line!r}", rule)
+            raise AnnotationError.of(f"{where}, line {number}", f"{block.name}: the line is not understood", rule)
     if len(counts) != 1:
         raise AnnotationError.of(where, f"{block.name} has {len(counts)} numbers of seizures", "it has one")
     if [kind for kind, _ in edges] != ["start", "end"] * counts[0]:

@@ -10,9 +10,10 @@ from pathlib import Path
 from seizure_pipeline.annotations.seizures import Annotation, AnnotationError, Seizure, Seizures
 from seizure_pipeline.annotations.text import (
     Confidences,
+    decoded,
     numbered,
-    read_text,
     seconds,
+    shown,
     with_confidences,
     writable,
     write_whole,
@@ -40,87 +41,89 @@ class Row:
     where: str
 
 
-def read_csv_bi(path: str | Path) -> tuple[Seizures, float]:
-    """(seizures, recording length in s) of a csv_bi file; background rows are checked and left out.
+@dataclass(frozen=True, slots=True)
+class Table:
+    """What a file of either kind holds: its rows, at least one, and the recording's length."""
 
-    AnnotationError for a wrong first line, a missing length or column line, a channel other than TERM, a label other
-    than seiz and bckg, or impossible times. The confidence is not used.
+    rows: tuple[Row, ...]
+    duration_s: float
+
+    def annotation(self, seizures: Seizures, where: str) -> Annotation:
+        """`seizures` held against the length, with the time that the rows reach."""
+        reach_s = max(row.event.offset_s for row in self.rows)
+        return Annotation(seizures.checked(self.duration_s, where), self.duration_s, reach_s=reach_s)
+
+
+def read_csv_bi(path: str | Path) -> tuple[Seizures, float | None]:
+    """(seizures, recording length in s) of the csv_bi file at `path`, as `parse_csv_bi` understands it."""
+    found = parse_csv_bi(Path(path).read_bytes(), str(path))
+    return found.seizures, found.duration_s
+
+
+def parse_csv_bi(raw: bytes, where: str) -> Annotation:
+    """What a csv_bi file that errors call `where` says; background rows are checked and left out.
+
+    AnnotationError for a wrong first line, a missing length or column line, no rows, a channel other than TERM, a label
+    other than seiz and bckg, or impossible times. The confidence is not used. Rows need not fill the recording, since a
+    file of detections may list nothing else; `reach_s` tells a corpus whether the file is whole.
     """
-    return _checked(*_csv_bi(read_text(path), str(path)), str(path))
+    table = _table(raw, where)
+    for row in table.rows:
+        if row.channel != "TERM":
+            rule = "rows of a csv_bi file are about all channels, TERM"
+            raise AnnotationError.of(row.where, f"channel {shown(row.channel)}", rule)
+        if row.label not in ("seiz", "bckg"):
+            raise AnnotationError.of(row.where, f"label {shown(row.label)}", "labels of a csv_bi file are seiz and bckg")
+        row.event.checked(row.where)
+    return table.annotation(Seizures(tuple(sorted(row.event for row in table.rows if row.label == "seiz"))), where)
 
 
-def parse_csv_bi(text: str, where: str) -> Annotation:
-    """`read_csv_bi` of a text that errors call `where`."""
-    return Annotation(*_checked(*_csv_bi(text, where), where))
-
-
-def read_tusz_csv(path: str | Path) -> tuple[Seizures, float]:
-    """(seizures, recording length in s) of TUSZ's csv: the time in which any channel has a seizure of any class.
+def parse_tusz_csv(raw: bytes, where: str) -> Annotation:
+    """What a TUSZ csv that errors call `where` says: the time in which any channel has a seizure of any class.
 
     AnnotationError as for csv_bi, with any channel, and for a label that TUH EEG does not know.
     """
-    return _checked(*_tusz_csv(read_text(path), str(path)), str(path))
-
-
-def parse_tusz_csv(text: str, where: str) -> Annotation:
-    """`read_tusz_csv` of a text that errors call `where`."""
-    return Annotation(*_checked(*_tusz_csv(text, where), where))
+    table = _table(raw, where)
+    for row in table.rows:
+        if row.label not in SEIZURE_LABELS and row.label not in OTHER_LABELS:
+            rule = f"a label is one of TUH EEG's: seizures {', '.join(SEIZURE_LABELS)}; others {', '.join(OTHER_LABELS)}"
+            raise AnnotationError.of(row.where, f"label {shown(row.label)}", rule)
+        row.event.checked(row.where)
+    return table.annotation(Seizures.union(row.event for row in table.rows if row.label in SEIZURE_LABELS), where)
 
 
 def write_csv_bi(
     path: str | Path, recording_id: str, seizures: Seizures, duration_s: float, confidences: Confidences = None
 ) -> None:
-    """Write a csv_bi file: 4 decimals, one background row if there is no event, confidence 1 where none is given."""
+    """Write a csv_bi file: rows of seizure and background in turn that fill the recording, with 4 decimals.
+
+    The confidence of background, and of events where none are given, is 1."""
     seizures = writable(seizures, duration_s, path)
-    rows = [(event.onset_s, event.offset_s, "seiz", c) for event, c in with_confidences(seizures, confidences, path)]
-    lines = [VERSION, f"# bname = {recording_id}", f"# duration = {duration_s:.4f} secs"]
-    lines += ["# montage_file = n/a", "#", COLUMNS]
-    for onset_s, offset_s, label, confidence in rows or [(0.0, duration_s, "bckg", None)]:
-        lines.append(f"TERM,{onset_s:.4f},{offset_s:.4f},{label},{1.0 if confidence is None else confidence:.4f}")
+    rows, at_s = [], 0.0
+    for event, confidence in with_confidences(seizures, confidences, path):
+        rows += [(at_s, event.onset_s, "bckg", 1.0)]
+        rows += [(event.onset_s, event.offset_s, "seiz", 1.0 if confidence is None else confidence)]
+        at_s = event.offset_s
+    rows += [(at_s, round(duration_s, 4), "bckg", 1.0)]
+    lines = [VERSION, f"# bname = {recording_id}", f"# duration = {duration_s:.4f} secs", "# montage_file = n/a", "#", COLUMNS]
+    lines += [
+        f"TERM,{start_s:.4f},{stop_s:.4f},{label},{sure:.4f}" for start_s, stop_s, label, sure in rows if start_s < stop_s
+    ]
     write_whole(Path(path), lines)
 
 
-def _csv_bi(text: str, where: str) -> tuple[Seizures, float]:
-    rows, duration_s = _rows(text, where)
-    events = []
-    for row in rows:
-        if row.channel != "TERM":
-            rule = "rows of a csv_bi file are about all channels, TERM"
-            raise AnnotationError.of(row.where, f"channel {row.channel!r}", rule)
-        if row.label not in ("seiz", "bckg"):
-            raise AnnotationError.of(row.where, f"label {row.label!r}", "labels of a csv_bi file are seiz and bckg")
-        row.event.checked(row.where)
-        if row.label == "seiz":
-            events.append(row.event)
-    return Seizures(tuple(sorted(events))), duration_s
-
-
-def _tusz_csv(text: str, where: str) -> tuple[Seizures, float]:
-    rows, duration_s = _rows(text, where)
-    events = []
-    for row in rows:
-        if row.label not in SEIZURE_LABELS and row.label not in OTHER_LABELS:
-            rule = f"a label is one of TUH EEG's: seizures {', '.join(SEIZURE_LABELS)}; others {', '.join(OTHER_LABELS)}"
-            raise AnnotationError.of(row.where, f"label {row.label!r}", rule)
-        row.event.checked(row.where)
-        if row.label in SEIZURE_LABELS:
-            events.append(row.event)
-    return Seizures.union(events), duration_s
-
-
-def _checked(seizures: Seizures, duration_s: float, where: str) -> tuple[Seizures, float]:
-    return seizures.checked(duration_s, where), duration_s
-
-
-def _rows(text: str, where: str) -> tuple[list[Row], float]:
-    lines = text.split("\n")
+def _table(raw: bytes, where: str) -> Table:
+    lines = decoded(raw, where).split("\n")
     if lines[0] != VERSION:
-        raise AnnotationError.of(f"{where}, line 1", repr(lines[0]), f"the first line is {VERSION!r}")
+        raise AnnotationError.of(f"{where}, line 1", "another line", f"the first line is {VERSION!r}")
     if COLUMNS not in lines:
         raise AnnotationError.of(where, "no line of column names", f"it is {COLUMNS!r}")
     head = lines.index(COLUMNS)
     duration_s = _duration_s(lines[:head], where)
-    return [_row(line, f"{where}, line {number}") for number, line in numbered(lines, head + 1)], duration_s
+    rows = tuple(_row(line, f"{where}, line {number}") for number, line in numbered(lines, head + 1))
+    if not rows:
+        raise AnnotationError.of(where, "no rows", "a seizure-free recording has a row of background")
+    return Table(rows, duration_s)
 
 
 def _duration_s(lines: list[str], where: str) -> float:
@@ -133,7 +136,7 @@ def _duration_s(lines: list[str], where: str) -> float:
 def _row(line: str, where: str) -> Row:
     fields = line.split(",")
     if len(fields) != 5:
-        raise AnnotationError.of(where, f"{len(fields)} fields in {line!r}", f"a row is {COLUMNS}")
+        raise AnnotationError.of(where, f"{len(fields)} fields", f"a row is {COLUMNS}")
     channel, onset, offset, label, _confidence = fields
     event = Seizure(float(seconds(onset, "start_time", where)), float(seconds(offset, "stop_time", where)))
     return Row(channel, label, event, where)

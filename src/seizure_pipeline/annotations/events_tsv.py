@@ -8,9 +8,10 @@ from pathlib import Path
 from seizure_pipeline.annotations.seizures import Annotation, AnnotationError, Seizure, Seizures
 from seizure_pipeline.annotations.text import (
     Confidences,
+    decoded,
     numbered,
-    read_text,
     seconds,
+    shown,
     with_confidences,
     writable,
     write_whole,
@@ -22,23 +23,23 @@ NO_SEIZURE_TYPES = ("bckg", "impd")  # background; impedance measurement (SeizeI
 
 
 def read_events_tsv(path: str | Path) -> tuple[Seizures, float | None]:
-    """(seizures, recording length in s or None) of an events TSV; a seizure's eventType is `sz` or begins with `sz_`.
+    """(seizures, recording length in s or None) of the events TSV at `path`, as `parse_events_tsv` understands it."""
+    found = parse_events_tsv(Path(path).read_bytes(), str(path))
+    return found.seizures, found.duration_s
+
+
+def parse_events_tsv(raw: bytes, where: str) -> Annotation:
+    """What an events TSV that errors call `where` says; a seizure's eventType is `sz` or begins with `sz_`.
 
     The length is the first row's recordingDuration; without it the caller checks the events against the recording's.
     AnnotationError for a missing column, a row of the wrong width, no rows at all (a seizure-free recording has a
     `bckg` row), an eventType that is neither a seizure nor `bckg` or `impd`, or impossible times.
     """
-    found = parse_events_tsv(read_text(path), str(path))
-    return found.seizures, found.duration_s
-
-
-def parse_events_tsv(text: str, where: str) -> Annotation:
-    """`read_events_tsv` of a text that errors call `where`."""
-    lines = text.split("\n")
+    lines = decoded(raw, where).split("\n")
     names = lines[0].split("\t")
     missing = [name for name in NEEDED if name not in names]
     if missing:
-        raise AnnotationError.of(f"{where}, line 1", f"columns {names}", f"columns {', '.join(missing)} are needed")
+        raise AnnotationError.of(f"{where}, line 1", f"{len(names)} columns", f"columns {', '.join(missing)} are needed")
     rows = [(f"{where}, line {k}", _row(line, names, f"{where}, line {k}")) for k, line in numbered(lines, 1)]
     if not rows:
         raise AnnotationError.of(where, "no rows", "a seizure-free recording has one bckg row")
@@ -84,7 +85,7 @@ def _is_seizure(event_type: str, where: str) -> bool:
         return True
     if event_type not in NO_SEIZURE_TYPES:
         rule = f"an eventType is sz, sz_..., or one of {', '.join(NO_SEIZURE_TYPES)}"
-        raise AnnotationError.of(where, f"eventType {event_type!r}", rule)
+        raise AnnotationError.of(where, f"eventType {shown(event_type)}", rule)
     return False
 
 

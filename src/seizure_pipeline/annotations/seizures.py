@@ -127,9 +127,11 @@ class Seizures(Sequence[Seizure]):
 class Annotation:
     """What an annotation file says about one recording.
 
-    `duration_s` is the recording's length, `start_s` the clock time of its first sample in seconds since midnight; each
-    is None where the file does not say."""
+    `duration_s` is the recording's length, `start_s` the clock time of its first sample in seconds since midnight,
+    `reach_s` the end of the last row where rows of seizure and background fill the recording; each is None where the
+    file does not say."""
 
     seizures: Seizures
     duration_s: float | None = None
     start_s: int | None = None
+    reach_s: float | None = None

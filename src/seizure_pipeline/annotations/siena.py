@@ -13,12 +13,12 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass, field
-from pathlib import Path
 
 from seizure_pipeline.annotations.seizures import Annotation, AnnotationError, Seizure, Seizures
-from seizure_pipeline.annotations.text import decoded, numbered
+from seizure_pipeline.annotations.text import decoded, numbered, shown
 
 DAY_S = 86_400
+ENCODING = "latin-1"  # nothing but ASCII is understood
 HEAD = re.compile(r"Seizure\s*n\.?\s*(\d{1,3})\s*(\([^()]*\))?\s*:?", re.IGNORECASE | re.ASCII)
 FILE = re.compile(r"File\s*name\s*:\s*(\S.*)", re.IGNORECASE)
 TIME = re.compile(r"(Registration\s*|Seizure\s*)?(start|end)\s*time\s*:\s*(.*)", re.IGNORECASE)
@@ -59,7 +59,7 @@ class Block:
         """Take the file `name`; a registration taken over from another file goes, a seizure's time cannot."""
         if self.names and normal(self.names[-1]) != normal(name):
             if self.said:
-                self.trouble(f"files {self.names[-1]} and {name}")
+                self.trouble(f"files {shown(self.names[-1])} and {shown(name)}")
                 self.names.append(name)
                 return
             self.times.clear()
@@ -68,7 +68,7 @@ class Block:
     def tell(self, key: str, text: str) -> None:
         """Take one of the four times."""
         if key in self.said:
-            self.trouble(f"two {key} times, {self.times[key]} and {text}")
+            self.trouble(f"two {key} times, {shown(self.times[key])} and {shown(text)}")
         self.said.add(key)
         self.times[key] = text
 
@@ -77,25 +77,20 @@ class Block:
         self.problem = self.problem or value
 
 
-def read_siena_list(path: str | Path, *names: str) -> Annotation:
-    """What the list at `path` says about the recording that it calls by one of `names`, such as PN00-1.edf."""
-    return parse_siena_list(decoded(Path(path).read_bytes(), str(path), "latin-1"), str(path), *names)
-
-
-def parse_siena_list(text: str, where: str, *names: str) -> Annotation:
-    """Seizures of the recording that the list calls by one of `names`, and the clock time of its registration's start.
+def parse_siena_list(raw: bytes, where: str, *names: str) -> Annotation:
+    """Seizures of the recording that the list calls by one of `names`, such as PN00-1.edf, and its registration's start.
 
     AnnotationError if it is not listed, or if what is said about any seizure of it is not understood or impossible: a
     time missing or no single clock time, a line that is none of the list's, a seizure not within its registration.
     """
-    blocks = blocks_of(text)
+    blocks = blocks_of(decoded(raw, where, ENCODING))
     if nameless := [block for block in blocks if not block.names]:
         value, rule = f"{nameless[0].title or 'a seizure'} names no file", "each seizure lies in a file of the list"
         raise AnnotationError.of(where, value, rule)
     wanted = {normal(name) for name in names}
     found = [block for block in blocks if wanted & {normal(name) for name in block.names}]
     if not found:
-        listed = ", ".join(dict.fromkeys(name for block in blocks for name in block.names))
+        listed = ", ".join(dict.fromkeys(shown(name) for block in blocks for name in block.names))
         rule = "a recording that is not listed is not seizure-free"
         raise AnnotationError.of(where, f"{names[0]} is not listed (listed are {listed or 'none'})", rule)
     read = [_seizure(block, f"{where}: {block.title or 'a seizure'} of {names[0]}") for block in found]
@@ -116,7 +111,7 @@ def clock_s(text: str, what: str, where: str) -> int:
     found = CLOCK.fullmatch(text) or CLOCK.fullmatch(text.replace(" ", ""))
     hour, minute, second = (int(part) for part in found.groups()) if found else (24, 0, 0)
     if hour > 23 or minute > 59 or second > 59:
-        raise AnnotationError.of(where, f"{what} time is {text!r}", "it is one clock time such as 19.58.36")
+        raise AnnotationError.of(where, f"{what} time is {shown(text)}", "it is one clock time such as 19.58.36")
     return 3600 * hour + 60 * minute + second
 
 
@@ -124,8 +119,8 @@ def blocks_of(text: str) -> list[Block]:
     """One block per seizure of a list; a block takes over what was said before it and not said anew."""
     current = Block()
     blocks = [current]
-    for _, raw in numbered(text.split("\n"), 0):
-        line = " ".join(raw.split())  # which also keeps the patterns above from trying every way to part many blanks
+    for number, written in numbered(text.split("\n"), 0):
+        line = " ".join(written.split())  # which also keeps the patterns above from trying every way to part many blanks
         if head := HEAD.fullmatch(line):
             current = current.next(f"seizure n {head.group(1)}")
             blocks.append(current)
@@ -137,7 +132,7 @@ def blocks_of(text: str) -> list[Block]:
         elif found := TIME.fullmatch(line):
             current.tell(f"{(found.group(1) or 'seizure').strip()} {found.group(2)}".lower(), found.group(3))
         elif current.title and not HEADING.fullmatch(line):
-            current.trouble(f"line {line!r}")
+            current.trouble(f"line {number} is not understood")
     return [block for block in blocks if block.is_about_a_seizure]
 
 

@@ -12,6 +12,7 @@ from typing import TypeAlias
 from seizure_pipeline.annotations.seizures import AnnotationError, Seizure, Seizures
 
 Confidences: TypeAlias = Sequence[float] | None  # one for each event, in the events' order
+LONGEST_FIELD = 40  # a message shows no more of a field: a line written by hand may name a patient
 NUMBER = re.compile(r"[+-]?(\d+(\.\d*)?|\.\d+)([eE][+-]?\d{1,2})?", re.ASCII)
 
 
@@ -23,9 +24,9 @@ def decoded(raw: bytes, where: str, encoding: str = "utf-8") -> str:
         raise AnnotationError.of(where, f"byte {error.start} is no UTF-8", "annotations are text") from error
 
 
-def read_text(path: str | Path) -> str:
-    """The text of the file at `path`; AnnotationError if it is no UTF-8."""
-    return decoded(Path(path).read_bytes(), str(path))
+def shown(field: str) -> str:
+    """A field in quotes as messages show it: the value of what should be a number or a label, cut short."""
+    return repr(field if len(field) <= LONGEST_FIELD else f"{field[:LONGEST_FIELD]}…")
 
 
 def numbered(lines: list[str], first: int) -> Iterator[tuple[int, str]]:
@@ -36,7 +37,7 @@ def numbered(lines: list[str], first: int) -> Iterator[tuple[int, str]]:
 def seconds(text: str, what: str, where: str) -> Decimal:
     """Exact decimal, so that onset + duration of one row equals the next row's onset where the file says so."""
     if not NUMBER.fullmatch(text):
-        raise AnnotationError.of(where, f"{what} is {text!r}", "it is a finite decimal number of seconds")
+        raise AnnotationError.of(where, f"{what} is {shown(text)}", "it is a finite decimal number of seconds")
     return Decimal(text)
 
 

@@ -11,14 +11,14 @@ from pathlib import Path
 
 import pandas as pd
 
-from seizure_pipeline.configuration import fingerprint
+from seizure_pipeline.configuration import code_fingerprint, fingerprint
 from seizure_pipeline.corpora.folder import FileFacts
 from seizure_pipeline.corpora.records import Entry
 from seizure_pipeline.corpora.rows import RecordingRow, rows_from_table, table_from_rows
 from seizure_pipeline.montage import MontageSettings
 
 log = logging.getLogger(__name__)
-EXAMINATION_VERSION = 1  # raised when another answer may come of the same files and settings
+CODE = ("annotations", "corpora", "montage", "recordings", "signals")  # all that an examination asks
 FILE = "examined.parquet"
 KEY = "key"
 
@@ -28,7 +28,7 @@ def keys_of(entries: list[Entry], montage: MontageSettings, url: str) -> list[st
 
     Those are facts of the layout and of the settings, and are written into a kept row anew.
     """
-    common = fingerprint({"version": EXAMINATION_VERSION, "montage": montage, "url": url})
+    common = fingerprint({"code": code_fingerprint(*CODE), "montage": montage, "url": url})
     return [json.dumps([common, *_facts(entry)]) for entry in entries]
 
 

@@ -1,11 +1,10 @@
-"""Files of a local folder: every one once, whatever links there are."""
+"""Files of a local folder: every one under each of its names, whatever links there are."""
 
 from __future__ import annotations
 
 import logging
 import os
 import stat
-from collections import deque
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -24,25 +23,23 @@ class FileFacts:
 def list_folder(root: Path) -> list[FileFacts]:
     """Every file below `root`, sorted by path; raises FileNotFoundError for a root that is not there.
 
-    Links to folders are followed after the real folders, each real folder once, so that loops end. A broken link is
-    listed with 0 bytes, for its reader to refuse by name. Pipes, sockets and devices are left out with a warning."""
+    Links to folders are followed, but for those to a folder in which they lie: so loops end, and a folder that is linked
+    twice is listed twice. A broken link is listed with 0 bytes, for its reader to refuse by name. Pipes, sockets and
+    devices are left out with a warning."""
     if root.is_file():
         return [facts_of(root, root.name)]
     found: list[FileFacts] = []
-    seen: set[tuple[int, int]] = set()
-    folders, links = deque([(root, "")]), deque[tuple[Path, str]]()
-    while folders or links:
-        folder, prefix = folders.popleft() if folders else links.popleft()
-        if not _is_first_visit(folder, root, seen):
-            log.warning("%s: a link to a folder that is listed already; it is not followed", folder)
+    waiting = [(root, "", frozenset(_identity(folder) for folder in root.resolve().parents))]
+    while waiting:
+        folder, prefix, above = waiting.pop()
+        if (here := _identity(folder)) in above:
+            log.warning("%s: a link to a folder in which it lies; it is not followed", folder)
             continue
         with os.scandir(folder) as entries:
             for entry in entries:
                 path = f"{prefix}{entry.name}"
-                if entry.is_dir(follow_symlinks=False):
-                    folders.append((Path(entry.path), f"{path}/"))
-                elif entry.is_symlink() and _is_folder(entry):
-                    links.append((Path(entry.path), f"{path}/"))
+                if _is_folder(entry):
+                    waiting.append((Path(entry.path), f"{path}/", above | {here}))
                 elif (facts := _facts_of_entry(entry, path)) is not None:
                     found.append(facts)
     return sorted(found, key=lambda facts: facts.path)
@@ -54,12 +51,9 @@ def facts_of(file: Path, path: str) -> FileFacts:
     return FileFacts(path, facts.st_size, str(facts.st_mtime_ns))
 
 
-def _is_first_visit(folder: Path, root: Path, seen: set[tuple[int, int]]) -> bool:
+def _identity(folder: Path) -> tuple[int, int]:
     facts = folder.stat()
-    known = (facts.st_dev, facts.st_ino) in seen
-    seen.add((facts.st_dev, facts.st_ino))
-    holds_the_root = folder != root and root.resolve().is_relative_to(folder.resolve())
-    return not known and not holds_the_root
+    return facts.st_dev, facts.st_ino
 
 
 def _is_folder(entry: os.DirEntry[str]) -> bool:

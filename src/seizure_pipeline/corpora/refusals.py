@@ -2,13 +2,34 @@
 
 from __future__ import annotations
 
+import errno
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import PurePosixPath
+
+from seizure_pipeline.corpora.errors import TransferError
+
+OF_THE_FILE = (FileNotFoundError, PermissionError, IsADirectoryError, NotADirectoryError)
+
+
+class Unreadable(ValueError):
+    """A listed file that cannot be opened: its recording is refused, and looked at again the next time."""
+
+
+@contextmanager
+def reading(path: str) -> Iterator[None]:
+    """Turn faults of reading the file `path` into Unreadable where the file is at fault, else into TransferError."""
+    try:
+        yield
+    except OSError as fault:
+        if isinstance(fault, OF_THE_FILE) or fault.errno == errno.ELOOP:  # a link that leads to itself
+            raise Unreadable(f"{path}: cannot be read ({fault.strerror or fault}); the file must be readable") from fault
+        rule = "a fault of this machine refuses no recording; the next run goes on from here"
+        raise TransferError(f"{path}: {fault.strerror or type(fault).__name__}; {rule}") from fault
 
 
 def named(path: str, refusal: Exception) -> str:
     """Reason of a refusal that begins with the recording's path in the corpus, wherever the file lay when it was read."""
-    if isinstance(refusal, OSError):
-        return f"{path}: cannot be read ({refusal.strerror or type(refusal).__name__}); the file must be readable"
     message, name = str(refusal), PurePosixPath(path).name
     place, found, rest = message.partition(f"{name}: ")
     if found and (place == "" or place.endswith("/")):

@@ -15,7 +15,10 @@ from seizure_pipeline.tables import records_from_table, table_from_records
 
 @dataclass(frozen=True, slots=True)
 class RecordingRow:
-    """One line of the table of recordings; seizures in seconds of the file's clock, `reason` empty where accepted."""
+    """One line of the table of recordings; seizures in seconds of the file's clock, `reason` empty where accepted.
+
+    `lists_seizures` says whether the annotation file, taken alone, gives the recording a seizure: by it patients are
+    divided, so that a refused EDF moves nobody to another split."""
 
     recording_id: str
     patient_id: str
@@ -30,12 +33,13 @@ class RecordingRow:
     interpolated: tuple[str, ...]
     unused: tuple[str, ...]
     seizures: tuple[tuple[float, float], ...]
+    lists_seizures: bool
     size_bytes: int
     token: str
     header_sha256: str
 
     @classmethod
-    def refused(cls, entry: Entry, reason: str) -> RecordingRow:
+    def refused(cls, entry: Entry, reason: str, lists_seizures: bool = False) -> RecordingRow:
         """The row of a recording that takes no part."""
         return cls(
             **_entry_facts(entry),
@@ -48,6 +52,7 @@ class RecordingRow:
             interpolated=(),
             unused=(),
             seizures=(),
+            lists_seizures=lists_seizures,
             header_sha256="",
         )
 
@@ -73,6 +78,7 @@ class RecordingRow:
             interpolated=interpolated,
             unused=unused,
             seizures=tuple((seizure.onset_s, seizure.offset_s) for seizure in seizures),
+            lists_seizures=bool(seizures),
             header_sha256=recording.header_sha256,
         )
 

@@ -6,6 +6,9 @@ import hashlib
 import logging
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
+from fractions import Fraction
+from itertools import accumulate
+from math import floor
 from typing import TypeVar
 
 from seizure_pipeline.corpora.records import SPLITS, UNDECIDED, CorpusError, CorpusSettings, Entry
@@ -36,12 +39,15 @@ def warn_of_absent(entries: Sequence[Entry], settings: CorpusSettings) -> None:
 
 
 def assign_splits(rows: Sequence[RecordingRow], settings: CorpusSettings) -> list[RecordingRow]:
-    """The rows with every patient in one split, in order of splits and ids; unchanged where splits are given."""
+    """The rows with every patient in one split, in order of splits and ids; unchanged where splits are given.
+
+    A patient has seizures if an annotation file lists one, whether or not the recording is accepted: a refused recording
+    moves nobody."""
     if not settings.split_fractions:
         return list(rows)
     has_seizures = {row.patient_id: False for row in rows}
     for row in rows:
-        has_seizures[row.patient_id] |= row.accepted and bool(row.seizures)
+        has_seizures[row.patient_id] |= row.lists_seizures
     fractions = {str(split): share for split, share in settings.split_fractions.items()}
     drawn = draw_splits(has_seizures, fractions, settings.split_seed)
     return in_order(replace(row, split=drawn[row.patient_id]) for row in rows)
@@ -50,34 +56,36 @@ def assign_splits(rows: Sequence[RecordingRow], settings: CorpusSettings) -> lis
 def draw_splits(has_seizures: Mapping[str, bool], fractions: Mapping[str, float], seed: int) -> dict[str, str]:
     """Patient -> split, a pure function of who is there, who has seizures, the shares of dev and eval, and the seed.
 
-    The number of patients in a split is within one of its share (more only where a share comes to less than one
-    patient: a split gets one while there are enough). Patients with seizures are shared out in the same way, so that
-    every split has one if there are as many as splits. One patient more or less may move others.
+    Patients with seizures, and then those without, stand in an order that each one's own hash gives; the splits are
+    pieces of it. With seizures, the number in a split is within one of its share, of all patients within two (more only
+    where a share comes to less than one: a split gets one while there are enough). One patient more or less moves each
+    end of a piece by at most one: at most 2 others of the same sort, and 2 without seizures for one who has them.
     """
-    shares = {"train": 1.0 - sum(fractions.values()), **fractions}
-    with_seizures, without = (
-        sorted((patient for patient, has in has_seizures.items() if has is wanted), key=lambda patient: _lot(patient, seed))
-        for wanted in (True, False)
-    )
-    places = share_out(len(has_seizures), shares)
-    first = share_out(len(with_seizures), shares, places)
+    asked = {split: Fraction(str(fractions[split])) for split in SPLITS if split in fractions}
+    shares = {"train": Fraction(1) - sum(asked.values())} | asked
+    everyone = piece_ends(len(has_seizures), shares)
+    first = piece_ends(sum(has_seizures.values()), shares)
+    rest = list(accumulate((end - of_first for end, of_first in zip(everyone, first, strict=True)), max))
     drawn: dict[str, str] = {}
-    for patients, sizes in ((with_seizures, first), (without, {split: places[split] - first[split] for split in shares})):
-        splits = [split for split in SPLITS for _ in range(sizes.get(split, 0))]
-        drawn.update(zip(patients, splits, strict=True))
+    for wanted, ends in ((True, first), (False, rest)):
+        patients = sorted((p for p, has in has_seizures.items() if has is wanted), key=lambda patient: _lot(patient, seed))
+        for split, start, end in zip(shares, [0, *ends[:-1]], ends, strict=True):
+            drawn.update(dict.fromkeys(patients[start:end], split))
     return drawn
 
 
-def share_out(total: int, shares: Mapping[str, float], most: Mapping[str, int] | None = None) -> dict[str, int]:
-    """Whole numbers that add up to `total`, each as near to its share as the others let it and never above `most`.
+def piece_ends(total: int, shares: Mapping[str, Fraction]) -> list[int]:
+    """Where the pieces of a row of `total` end, in the order of `shares`: each near its share, and at least one long.
 
-    Each gets one first, the largest shares before the others; then one by one goes to whoever lacks most."""
-    largest = sorted(shares, key=lambda name: -shares[name])
-    given = dict.fromkeys(shares, 0) | dict.fromkeys(largest[:total], 1)
-    for _ in range(total - sum(given.values())):
-        open_to = [name for name in shares if most is None or given[name] < most[name]]
-        given[max(open_to, key=lambda name: shares[name] * total - given[name])] += 1
-    return given
+    Of fewer than there are shares, the largest get one each. One more in the row moves each end by one or not at all."""
+    if total < len(shares):
+        given = sorted(shares, key=lambda name: -shares[name])[:total]
+        return list(accumulate(int(name in given) for name in shares))
+    ends = [0]
+    for place, upto in enumerate(accumulate(shares.values()), start=1):
+        nearest = floor(total * upto + Fraction(1, 2))
+        ends.append(min(max(nearest, ends[-1] + 1), total - len(shares) + place))
+    return ends[1:]
 
 
 def in_order(entries: Iterable[Sorted]) -> list[Sorted]:

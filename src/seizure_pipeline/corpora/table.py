@@ -9,12 +9,12 @@ from dataclasses import replace
 from functools import lru_cache
 from pathlib import Path
 
-from seizure_pipeline.annotations import AnnotationError
-from seizure_pipeline.corpora.annotated import AnnotationFiles
+from seizure_pipeline.annotations import AnnotationError, Seizures
+from seizure_pipeline.corpora.annotated import AnnotationFiles, held_against
 from seizure_pipeline.corpora.examined import keys_of, read_kept, write_kept
 from seizure_pipeline.corpora.folder import Folder
 from seizure_pipeline.corpora.records import CorpusError, Entry
-from seizure_pipeline.corpora.refusals import named
+from seizure_pipeline.corpora.refusals import Unreadable, named, reading
 from seizure_pipeline.corpora.rows import RecordingRow, rows_from_table, table_from_rows
 from seizure_pipeline.montage import ElectrodeMap, MontageError, MontageSettings, electrode_map, unused_labels
 from seizure_pipeline.progress import follow
@@ -23,7 +23,7 @@ from seizure_pipeline.signals import SignalError, check_rate
 
 __all__ = ["RecordingRow", "examine", "examine_entries", "named", "rows_from_table", "table_from_rows"]
 log = logging.getLogger(__name__)
-RULES = (RecordingError, AnnotationError, MontageError, SignalError)
+RULES = (RecordingError, AnnotationError, MontageError, SignalError, Unreadable)
 READERS_OF_A_DISK = 4  # headers are mostly Python: more threads help only where the disk is far away
 READERS_OF_A_BUCKET = 32
 
@@ -83,20 +83,26 @@ def _usable(rows: list[RecordingRow], folder: Folder) -> list[RecordingRow]:
 
 
 def examine(folder: Folder, entry: Entry, montage: MontageSettings, annotations: AnnotationFiles) -> tuple[RecordingRow, bool]:
-    """The row of one entry, its header, channels and annotation held against the rules; and whether the row lasts."""
+    """The row of one entry, its annotation, header and channels held against the rules; and whether the row lasts.
+
+    Raises TransferError where this machine or the way to the file is at fault, and not the file."""
     if entry.problem:
         return RecordingRow.refused(entry, entry.problem), True
+    listed = Seizures()
     try:
-        with folder.local_header(entry.edf) as path:
+        said = annotations.said(entry)
+        listed = said.seizures
+        with reading(entry.edf.path), folder.local_header(entry.edf) as path:
             recording = open_recording(path)
         unused = _unused(recording.labels)
         mapped = mapped_electrodes(recording.labels, montage)
         recording.check_channels(mapped.channels)
         for rate_hz in recording.channels_by_rate(mapped.channels):
             check_rate(rate_hz)
-        seizures = annotations.seizures(entry, recording)
-    except (*RULES, OSError) as refusal:
-        return RecordingRow.refused(entry, named(entry.edf.path, refusal)), not isinstance(refusal, OSError)
+        seizures = held_against(recording, said, entry)
+    except RULES as refusal:
+        row = RecordingRow.refused(entry, named(entry.edf.path, refusal), bool(listed))
+        return row, not isinstance(refusal, Unreadable)
     lowest_hz = min(recording.rates_hz[channel] for channel in mapped.channels)
     return RecordingRow.accepted_from(entry, recording, lowest_hz, mapped.interpolated, unused, seizures), True
 

@@ -79,6 +79,7 @@ class Header:
     family: str
     file_format: str
     start: datetime | None
+    clock_s: int | None
     n_records: int
     record_s: Fraction
     signals: tuple[Signal, ...]
@@ -114,6 +115,7 @@ def read_header(path: str) -> Header:
         family=family,
         file_format=family + (reserved[3:5] if reserved[:5] in {"EDF+C", "EDF+D", "BDF+C", "BDF+D"} else ""),
         start=parse_start(_text(fixed[168:176]), _text(fixed[176:184])),
+        clock_s=parse_clock(_text(fixed[176:184])),
         n_records=whole_number(_text(fixed[236:244]), "number of data records", path),
         record_s=_record_duration(_text(fixed[244:252]), signals, path),
         signals=signals,
@@ -172,6 +174,13 @@ def parse_start(date: str, clock: str) -> datetime | None:
         return None
 
 
+def parse_clock(clock: str) -> int | None:
+    """Seconds since midnight from "hh.mm.ss", None if it is malformed or no time of a day."""
+    found = DATE.fullmatch(clock)
+    hour, minute, second = (int(part) for part in found.groups()) if found else (24, 0, 0)
+    return 3600 * hour + 60 * minute + second if hour < 24 and minute < 60 and second < 60 else None
+
+
 def _text(raw: bytes) -> str:
     return raw.decode("latin-1").strip(" \x00")
 
@@ -181,7 +190,7 @@ def _family(fixed: bytes, path: str) -> str:
     if len(fixed) < FIXED_BYTES:
         raise RecordingError.of(path, f"{len(fixed)} bytes", "not an EDF or BDF file: the header alone takes 256 bytes")
     if version not in VERSIONS:
-        raise RecordingError.of(path, f"begins with {fixed[:8]!r}", "not an EDF or BDF file: those begin with '0' or BIOSEMI")
+        raise RecordingError.of(path, "begins otherwise", "not an EDF or BDF file: those begin with '0' or BIOSEMI")
     return VERSIONS[version]
 
 
