@@ -187,7 +187,7 @@ def test_no_credentials_at_all_say_what_to_give(proxy: Proxy, client: object, mo
     for name in ("AWS_CONFIG_FILE", "AWS_SHARED_CREDENTIALS_FILE"):
         monkeypatch.setenv(name, "/nowhere")
     without = {name: value for name, value in options(proxy.url).items() if name not in ("key", "secret")}
-    with pytest.raises(TransferError, match=r"no credentials; give them in conf/local/credentials.yml, or .*anonymous: true"):
+    with pytest.raises(TransferError, match=r"no credentials; give them in conf/ENV/credentials.yml .*, or .*anonymous: true"):
         Folder("s3://recordings/corpus", without).files()
 
 
@@ -268,7 +268,7 @@ def test_a_url_with_a_password_is_refused_without_showing_it() -> None:
     assert "hunter2" not in str(refused.value)
 
 
-def test_loops_of_links_end_and_every_file_is_listed_once(tmp_path: Path) -> None:
+def test_loops_of_links_end_and_a_folder_linked_twice_is_listed_twice(tmp_path: Path) -> None:
     (tmp_path / "corpus" / "a").mkdir(parents=True)
     (tmp_path / "elsewhere").mkdir()
     (tmp_path / "corpus/a/x.edf").write_bytes(b"x")
@@ -278,4 +278,9 @@ def test_loops_of_links_end_and_every_file_is_listed_once(tmp_path: Path) -> Non
         (tmp_path / "corpus" / link).symlink_to(aim)
     (tmp_path / "elsewhere/back").symlink_to(tmp_path / "corpus/a")
     files = Folder(str(tmp_path / "corpus")).files()
-    assert [(file.path, file.size_bytes) for file in files] == [("a/x.edf", 1), ("b/y.edf", 2), ("loop", 0)]
+    assert [(file.path, file.size_bytes) for file in files] == [
+        ("a/x.edf", 1),
+        ("b/back/x.edf", 1),
+        ("b/y.edf", 2),
+        ("loop", 0),
+    ]

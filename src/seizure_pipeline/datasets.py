@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, NoReturn
 
@@ -11,8 +12,13 @@ from kedro_datasets._typing import TablePreview  # kedro-viz tells previews apar
 from kedro_datasets.pandas import ParquetDataset
 
 from seizure_pipeline.corpora.folder import Folder
+from seizure_pipeline.corpora.places import CREDENTIALS_FILE, S3_PROTOCOLS, check_url, protocol_of
 
 LONGEST_CELL = 40
+SIGNING = frozenset(
+    {"key", "secret", "token", "username", "password", "profile"}
+    | {"aws_access_key_id", "aws_secret_access_key", "aws_session_token"}
+)
 
 
 class RecordsDataset(ParquetDataset):  # type: ignore[misc]
@@ -33,8 +39,9 @@ class CorpusDataset(AbstractDataset[NoReturn, Folder]):
     """A folder, a bucket or a single file of recordings, given to nodes as a `Folder`; never written by Kedro.
 
     A place that is not named (`filepath: null`) is a Folder of an empty URL, which whoever needs it refuses.
-    `anonymous` reads an open bucket unsigned; `credentials` are fsspec's options for the place (for a bucket `key` and
-    `secret`, `client_kwargs: {endpoint_url: ...}` for a server of one's own), and are shown nowhere."""
+    `anonymous` reads an open bucket of S3 unsigned (other places are read unsigned wherever they get no credentials), and
+    refuses credentials beside it; `credentials` are fsspec's options for the place (for a bucket `key` and `secret`,
+    `client_kwargs: {endpoint_url: ...}` for a server of one's own), and are shown nowhere."""
 
     is_handle = True
 
@@ -46,12 +53,18 @@ class CorpusDataset(AbstractDataset[NoReturn, Folder]):
         credentials: dict[str, Any] | None = None,
         metadata: dict[str, Any] | None = None,
     ) -> None:
+        check_url(filepath or "")  # before anything shows the URL
         self._filepath, self._anonymous, self._credentials = filepath or "", anonymous, credentials or {}
         self.metadata = metadata
 
     def load(self) -> Folder:
-        """The handle; nothing is read yet."""
-        unsigned = {"anon": True} if self._anonymous else {}
+        """The handle; nothing is read yet. DatasetError for credentials where none are to be used."""
+        given = sorted(_names(self._credentials) & SIGNING)
+        if self._anonymous and given:
+            raise DatasetError(
+                f"{self._filepath}: anonymous is true and {CREDENTIALS_FILE} gives {', '.join(given)}; give one or the other"
+            )
+        unsigned = {"anon": True} if self._anonymous and protocol_of(self._filepath) in S3_PROTOCOLS else {}
         return Folder(self._filepath, {**self._credentials, **unsigned})
 
     def save(self, data: NoReturn) -> None:
@@ -64,6 +77,12 @@ class CorpusDataset(AbstractDataset[NoReturn, Folder]):
 
     def _describe(self) -> dict[str, Any]:
         return {"filepath": self._filepath, "anonymous": self._anonymous}
+
+
+def _names(options: Mapping[str, Any]) -> set[str]:
+    """Names of all options that are set, nested ones included."""
+    inner = (_names(value) for value in options.values() if isinstance(value, Mapping))
+    return {name for name, value in options.items() if value}.union(*inner)
 
 
 class FolderDataset(AbstractDataset[NoReturn, Path]):

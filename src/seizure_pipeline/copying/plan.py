@@ -14,10 +14,10 @@ from seizure_pipeline.copying.settings import PopulateSettings
 from seizure_pipeline.corpora import Folder
 from seizure_pipeline.corpora.errors import TransferError
 from seizure_pipeline.corpora.listing import FileFacts
+from seizure_pipeline.corpora.places import MD5_DIGITS
 
 log = logging.getLogger(__name__)
 EXAMPLES = 3
-MD5_DIGITS = 32
 
 
 @dataclass(frozen=True)
@@ -49,11 +49,15 @@ def files_to_copy(source: Folder, settings: PopulateSettings) -> list[FileFacts]
 
 
 def check_places(source: Folder, target: Folder) -> None:
-    """Raise TransferError where a place is not named, or one lies in the other."""
+    """Raise TransferError where a place is not named, files are not stored whole there, or one lies in the other."""
     for folder, name in ((source, "copy_from"), (target, "copy_to")):
         if not folder.url:
             raise TransferError(f"{name} is empty; set it by --params {name}=... (a folder or a URL)")
-    ours, theirs = _place(source), _place(target)
+    if not target.is_local and not target.is_stored_whole:
+        raise TransferError(
+            f"copy_to {target.url}: files are copied to local folders, to S3 and to memory; elsewhere a cut leaves half a file"
+        )
+    ours, theirs = PurePosixPath(source.place), PurePosixPath(target.place)
     if ours.is_relative_to(theirs) or theirs.is_relative_to(ours):
         raise TransferError(f"copy_from {source.url} and copy_to {target.url}: neither may lie in the other")
 
@@ -68,16 +72,16 @@ def make_plan(source: Folder, target: Folder, files: list[FileFacts], there: dic
         copy, found = ledger.copies.get(file.path), there.get(file.path)
         if found is None:
             missing.append(file)
-        elif copy is not None and copy.is_as_made(found):
+        elif copy is not None and copy.is_from(source) and copy.is_as_made(found):
             (kept if copy.is_of(source, file) else changed).append(file)
         elif (checksum := checksum_if_equal(source, file, target, found)) is not None:
             kept.append(file)
-            ledger.add(Copy(file.path, source.url, file.token, file.size_bytes, checksum, found.token))
+            ledger.add(Copy(file.path, source.place_id, file.token, file.size_bytes, checksum, found.token))
         else:
             foreign.append(file.path)
     if foreign:
         raise TransferError(
-            f"{target.url}: {len(foreign)} files are there that differ and that no run of this pipeline made "
+            f"{target.url}: {len(foreign)} files are there that differ and that were not copied from there "
             f"({', '.join(foreign[:EXAMPLES])}); move them away, or copy to another place"
         )
     plan = Plan(tuple(missing), tuple(changed), tuple(kept))
@@ -110,9 +114,3 @@ def _check_space(target: Folder, plan: Plan) -> None:
         raise TransferError(
             f"{target.url}: {free / 1e6:.1f} MB are free, {plan.size_bytes / 1e6:.1f} MB are to be copied; there must be room"
         )
-
-
-def _place(folder: Folder) -> PurePosixPath:
-    if folder.is_local:
-        return PurePosixPath(folder.local_path("").resolve())
-    return PurePosixPath("//", folder.url.replace("s3a:", "s3:"))  # no local path begins so

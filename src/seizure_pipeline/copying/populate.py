@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import logging
+import threading
 from concurrent.futures import ThreadPoolExecutor, as_completed
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import pandas as pd
 
-from seizure_pipeline.copying.copier import Copier, fault
+from seizure_pipeline.copying.copier import PART_NAME, Copier, fault
 from seizure_pipeline.copying.ledger import Ledger, open_ledger
 from seizure_pipeline.copying.plan import Plan, check_places, files_to_copy, make_plan
 from seizure_pipeline.copying.settings import PopulateSettings
@@ -38,11 +39,15 @@ def populate(source: Folder, target: Folder, settings: PopulateSettings) -> list
     A file appears under its name whole and checked or not at all; a run that was cut off is gone on with. Nothing is
     deleted. Raises TransferError for a fault of either place, naming the file, the value and the rule."""
     check_places(source, target)
+    stopped = threading.Event()
+    source, target = replace(source, stopped=stopped), replace(target, stopped=stopped)
     files = files_to_copy(source, settings)
     there = {file.path: file for file in _files_there(target)}
     with open_ledger(target, there) as ledger:
+        _remove_parts(target, there)
         plan = make_plan(source, target, files, there, ledger)
-        _copy_all(plan, Copier(source, target, ledger, settings.verify), settings.workers)
+        copier = Copier(source, target, ledger, settings.verify, there, settings.scratch, stopped)
+        _copy_all(plan, copier, settings.workers)
         return _lines(plan, ledger)
 
 
@@ -62,6 +67,13 @@ def _files_there(target: Folder) -> list[FileFacts]:
         return target.files()
     except FileNotFoundError:
         return []  # an empty prefix of a bucket
+
+
+def _remove_parts(target: Folder, there: dict[str, FileFacts]) -> None:
+    """Remove what killed runs left under way in a local folder, which is locked."""
+    for path in [path for path in there if target.is_local and PART_NAME.fullmatch(path.rpartition("/")[2])]:
+        target.local_path(path).unlink(missing_ok=True)
+        del there[path]
 
 
 def _copy_all(plan: Plan, copier: Copier, workers: int) -> None:

@@ -3,20 +3,29 @@
 from __future__ import annotations
 
 import tempfile
+import threading
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path, PurePosixPath
-from typing import TYPE_CHECKING, Any
-from urllib.parse import urlsplit
+from typing import TYPE_CHECKING, Any, BinaryIO
 
 import xxhash
-from fsspec.core import split_protocol
-from fsspec.implementations.local import LocalFileSystem
 
-from seizure_pipeline.corpora.errors import CorpusError, TransferError
+from seizure_pipeline.corpora.errors import CorpusError, TransferError, naming
 from seizure_pipeline.corpora.listing import FileFacts, facts_of, list_folder
+from seizure_pipeline.corpora.places import (
+    LOCAL_PROTOCOLS,
+    STORING_PROTOCOLS,
+    check_url,
+    local_path_of,
+    place_id,
+    place_of,
+    protocol_of,
+)
+from seizure_pipeline.corpora.scratch import scratch_folder
+from seizure_pipeline.recordings.header import BYTES_PER_SIGNAL, FIXED_BYTES, WHOLE_NUMBER
 
 if TYPE_CHECKING:
     from seizure_pipeline.corpora.bucket import Bucket
@@ -24,8 +33,8 @@ if TYPE_CHECKING:
 __all__ = ["FileFacts", "Folder"]
 
 PIECE_BYTES = 4 * 2**20
-LOCAL_PROTOCOLS = (None, "file", "local")
 FIRST_BYTES = 16384  # holds the EDF header of up to 63 signals
+MOST_SIGNALS = 9999  # four digits are what the header has for their number
 OPEN_OPTIONS = frozenset({"anon"})
 
 
@@ -33,18 +42,17 @@ OPEN_OPTIONS = frozenset({"anon"})
 class Folder:
     """A corpus root: a local path or any URL that fsspec knows, with fsspec's `options` for it (anon, key, secret...).
 
-    A root that is one file stands for the folder that holds it, with that file alone in it. The options never show; a
-    Folder with options other than `anon` refuses to be pickled, so that no secret travels. Raises CorpusError for a URL
-    with a password in it."""
+    Tested are local paths, s3, memory and http(s); files are stored in the first three only. A root that is one file
+    stands for the folder that holds it, with that file alone in it. The options never show; a Folder with options other
+    than `anon` refuses to be pickled, so that no secret travels. Once `stopped` is set, nothing is waited for any longer.
+    Raises CorpusError for a URL with a password or a query in it."""
 
     url: str
     options: Mapping[str, Any] = field(default_factory=dict, repr=False, hash=False)
+    stopped: threading.Event | None = field(default=None, repr=False, compare=False)
 
     def __post_init__(self) -> None:
-        parts = urlsplit(self.url) if "://" in self.url and not self.is_local else None
-        if parts is not None and parts.password:
-            shown = f"{parts.scheme}://***@{parts.netloc.rpartition('@')[2]}{parts.path}"
-            raise CorpusError(f"{shown}: a URL with a password; credentials belong in conf/local/credentials.yml")
+        check_url(self.url)
 
     def __getstate__(self) -> dict[str, Any]:
         if set(self.options) - OPEN_OPTIONS:
@@ -54,7 +62,22 @@ class Folder:
     @property
     def is_local(self) -> bool:
         """Whether the files lie on this machine's disk."""
-        return split_protocol(self.url)[0] in LOCAL_PROTOCOLS
+        return protocol_of(self.url) in LOCAL_PROTOCOLS
+
+    @property
+    def is_stored_whole(self) -> bool:
+        """Whether `store` works here: a file that is cut while it is written leaves nothing under its name."""
+        return protocol_of(self.url) in STORING_PROTOCOLS
+
+    @property
+    def place(self) -> str:
+        """Which place this is, the same however its URL is written; its server included."""
+        return place_of(self.url, self.options)
+
+    @property
+    def place_id(self) -> str:
+        """A check sum of `place`, to be written where the place itself is nobody's business."""
+        return place_id(self.url, self.options)
 
     def files(self) -> list[FileFacts]:
         """Every file below the root, sorted by path; raises FileNotFoundError for a root that is not there."""
@@ -85,7 +108,7 @@ class Folder:
             yield self.local_path(file)
             return
         first = self._bucket.head(file, FIRST_BYTES)
-        if first[192:197] in (b"EDF+D", b"BDF+D"):
+        if _text(first[192:236])[:5] in ("EDF+D", "BDF+D"):
             with self.local(file, scratch) as whole:
                 yield whole
             return
@@ -114,21 +137,30 @@ class Folder:
         facts = file if isinstance(file, FileFacts) else facts_of(source, file)
         whole = xxhash.xxh3_128()
         with open(source, "rb") as read, open(target, "wb") as written:
-            while piece := read.read(PIECE_BYTES):
-                written.write(piece)
+            while piece := _read(read, source):
+                with naming(target):
+                    written.write(piece)
                 whole.update(piece)
                 on_bytes(len(piece))
         if facts_of(source, facts.path) != facts:
             raise TransferError(f"{source}: changed since it was listed; the next run must list it again")
         return whole.hexdigest()
 
-    def store(self, source: Path, path: str) -> FileFacts:
+    def facts(self, path: str) -> FileFacts:
+        """Facts of the file at relative `path` as it is now; TransferError or OSError where there is none."""
+        return facts_of(self.local_path(path), path) if self.is_local else self._bucket.facts(path)
+
+    def store(self, source: Path, path: str, is_new: bool = False) -> FileFacts:
         """Put the local file `source` into the bucket as `path`, whole or not at all; its facts there.
 
-        Raises TransferError where it cannot be stored, CorpusError where this is a local folder."""
+        Raises TransferError where it cannot be stored, or where it `is_new` and another file has that name; CorpusError
+        where this is a local folder, or a place where a cut would leave half a file under the name."""
         if self.is_local:
             raise CorpusError(f"{self.url}: a local folder; files are written there in place, not stored")
-        return self._bucket.store(source, path)
+        if not self.is_stored_whole:
+            known = ", ".join(STORING_PROTOCOLS)
+            raise CorpusError(f"{self.url}: files are stored in local folders and in {known}; elsewhere half a file may stay")
+        return self._bucket.store(source, path, is_new)
 
     def local_path(self, file: FileFacts | str) -> Path:
         """Where a file of a local root lies."""
@@ -137,13 +169,13 @@ class Folder:
 
     @cached_property
     def _root(self) -> Path:
-        return Path(LocalFileSystem._strip_protocol(self.url))
+        return local_path_of(self.url)
 
     @cached_property
     def _bucket(self) -> Bucket:
         from seizure_pipeline.corpora.bucket import Bucket  # the clients of buckets take half a second to import
 
-        return Bucket(self.url, self.options)
+        return Bucket(self.url, self.options, self.stopped)
 
 
 @contextmanager
@@ -151,8 +183,7 @@ def _written(path: str, scratch: Path | None, write: Callable[[Path], object]) -
     """A file below `scratch` that `write` makes and that goes afterwards; TransferError for a fault of this disk."""
     with ExitStack() as stack:
         try:
-            folder = stack.enter_context(tempfile.TemporaryDirectory(prefix="recording-", dir=scratch))
-            target = Path(folder) / PurePosixPath(path).name
+            target = stack.enter_context(scratch_folder(scratch)) / PurePosixPath(path).name
             write(target)
         except OSError as error:
             where = scratch or tempfile.gettempdir()
@@ -170,7 +201,17 @@ def _path_of(file: FileFacts | str) -> str:
     return file if isinstance(file, str) else file.path
 
 
+def _read(file: BinaryIO, source: Path) -> bytes:
+    with naming(source):
+        return file.read(PIECE_BYTES)
+
+
+def _text(raw: bytes) -> str:
+    return raw.decode("latin-1").strip(" \x00")
+
+
 def _header_bytes(first: bytes) -> int:
-    """Bytes of an EDF header as it says itself; none for what is no EDF."""
-    stated = first[184:192].strip()
-    return int(stated) if stated.isdigit() else 0
+    """Bytes of an EDF header by the number of signals that it states; none for what is no EDF."""
+    stated = _text(first[252:256])
+    n_signals = int(stated) if WHOLE_NUMBER.fullmatch(stated) else 0
+    return FIXED_BYTES + BYTES_PER_SIGNAL * n_signals if 1 <= n_signals <= MOST_SIGNALS else 0
