@@ -1,9 +1,10 @@
 """EDF to cached file, the whole chain on an hour (32 channels, 400 Hz): ours against the way it is commonly written.
 
-usage: python benchmarks/chain.py       (writes to a temporary folder; interleaved rounds, medians, one thread a process)
+usage: python benchmarks/chain.py       (writes to a temporary folder; one thread a process)
 
 Common way: pyedflib, resample_poly, sosfiltfilt, z-score, overlapping float32 windows of 60 s every 10 s, np.savez or
-np.savez_compressed. Both take the 19 electrodes of the file. Then files per second with one process and with two.
+np.savez_compressed. Both take the 19 electrodes of the file. Ours and np.savez: medians of five interleaved rounds; the
+compressed form is one run. Then hours of EEG per second with one process and with two, medians of three rounds.
 """
 
 from __future__ import annotations

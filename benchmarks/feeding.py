@@ -3,7 +3,9 @@
 usage: python benchmarks/feeding.py [recordings] [minutes]
 
 Writes recordings of 20 minutes to a temporary folder (100, or 400 with CUDA: 4.7 GB); medians of interleaved rounds.
-Needs numpy, torch, pydantic and rich.
+Warm: files and feeds are opened outside the clock. Cold: all opening, threads and workers included, is inside it. Every
+feed gives the same number of batches, but cold and on a GPU DataLoaders that load whole files give 2: they would take
+minutes. Needs numpy, torch, pydantic and rich.
 """
 
 from __future__ import annotations
@@ -36,20 +38,21 @@ CHANNELS, RATE_HZ, BATCH = 19, 256, 64
 WINDOW = 60 * RATE_HZ
 SETTINGS = WindowSettings()
 WARM_UP_ROUNDS, WARM_ROUNDS, COLD_ROUNDS, AHEAD = 2, 7, 3, 4
-BATCHES, BATCHES_ON_GPU, LOADER_BATCHES = 12, 200, 2
+BATCHES, BATCHES_ON_GPU, WHOLE_FILE_BATCHES = 12, 200, 2
+WHOLE_FILES, MAPS = "DataLoader over np.load", "DataLoader over np.load(mmap_mode='r')"
 Feed = Callable[[np.ndarray], Iterator[object]]
 Opener = Callable[[], AbstractContextManager[Feed]]
 
 
-class WholeRecordings(Dataset[Tensor]):
-    """The usual dataset: np.load of the recording, one window of it, scaled."""
+class LoadedRecordings(Dataset[Tensor]):
+    """The usual dataset: np.load of the recording, whole or mapped, one window of it, scaled."""
 
-    def __init__(self, stored: Sequence[StoredSignal], windows: LabelledWindows) -> None:
-        self._stored, self._table = stored, windows.table
+    def __init__(self, stored: Sequence[StoredSignal], windows: LabelledWindows, mapped: bool) -> None:
+        self._stored, self._table, self._mode = stored, windows.table, "r" if mapped else None
 
     def __getitem__(self, number: int) -> Tensor:
         signal, first = self._stored[self._table.recording[number]], self._table.first_sample[number]
-        window_CT = np.load(signal.path)[:, first : first + WINDOW]
+        window_CT = np.load(signal.path, mmap_mode=self._mode)[:, first : first + WINDOW]
         return torch.from_numpy(window_CT.astype(np.float32) * np.float32(signal.step_sd))
 
 
@@ -77,12 +80,12 @@ def _check_same(stored: list[StoredSignal], windows: LabelledWindows) -> None:
     order = np.random.default_rng(0).integers(0, len(windows.table), 3 * BATCH + 5)
     with WindowSource(windows, stored, SETTINGS, FeedingSettings(kind="ring"), "cpu") as source:
         expected = [[tensor.clone() for tensor in _tensors(batch)] for batch in source.batches(order, BATCH)]
-    for kind in ("resident", "ring", "mapped"):
+    for kind in ("resident", "ring", "disk"):
         with WindowSource(windows, stored, SETTINGS, FeedingSettings(kind=kind), "cuda") as source:
             for batch, wanted in zip(source.batches(order, BATCH), expected, strict=True):
                 if not all(torch.equal(ours.cpu(), theirs) for ours, theirs in zip(_tensors(batch), wanted, strict=True)):
                     raise SystemExit(f"{kind}: not the CPU's windows")
-    print("resident, ring and mapped give the CPU's batches bit for bit")
+    print("resident, ring and disk give the CPU's batches bit for bit")
 
 
 def _tensors(batch: Batch) -> tuple[Tensor, Tensor, Tensor]:
@@ -95,7 +98,7 @@ def _openers_here(stored: list[StoredSignal], windows: LabelledWindows) -> dict[
     for threads in (1, 2):
         openers[f"ring, mapped files, {threads} threads, int16"] = partial(_ring, stored, windows, threads, MappedSignals)
     openers["ring, read files, 8 threads, int16"] = partial(_ring, stored, windows, 8, FileSignals)
-    for kind, threads in (("resident", 1), ("ring", 1), ("ring", 2), ("mapped", 8)):
+    for kind, threads in (("resident", 1), ("ring", 1), ("ring", 2), ("disk", 8)):
         openers[f"{kind}, {threads} threads, float32"] = partial(_source, stored, windows, kind, threads, "cpu")
     return {**openers, **_loader_openers(stored, windows, "cpu")}
 
@@ -103,14 +106,17 @@ def _openers_here(stored: list[StoredSignal], windows: LabelledWindows) -> dict[
 def _openers_on_gpu(stored: list[StoredSignal], windows: LabelledWindows) -> dict[str, Opener]:
     """Whole batches with labels, on the GPU."""
     openers: dict[str, Opener] = {}
-    for kind, threads in (("resident", 1), ("ring", 1), ("ring", 2), ("ring", 4), ("mapped", 8)):
+    for kind, threads in (("resident", 1), ("ring", 1), ("ring", 2), ("ring", 4), ("disk", 8)):
         openers[f"{kind}, {threads} threads, float32"] = partial(_source, stored, windows, kind, threads, "cuda")
     return {**openers, **_loader_openers(stored, windows, "cuda")}
 
 
 def _loader_openers(stored: list[StoredSignal], windows: LabelledWindows, device: str) -> dict[str, Opener]:
-    dataset = WholeRecordings(stored, windows)
-    return {f"DataLoader over np.load, {workers} workers": partial(_loader, dataset, workers, device) for workers in (0, 2)}
+    openers: dict[str, Opener] = {}
+    for name in (WHOLE_FILES, MAPS):
+        dataset = LoadedRecordings(stored, windows, name == MAPS)
+        openers |= {f"{name}, {workers} workers": partial(_loader, dataset, workers, device) for workers in (0, 2)}
+    return openers
 
 
 @contextmanager
@@ -146,11 +152,12 @@ def _ring(
 def _source(stored: list[StoredSignal], windows: LabelledWindows, kind: str, threads: int, device: str) -> Iterator[Feed]:
     feeding = FeedingSettings(kind=kind, threads=threads, ahead=AHEAD)
     with WindowSource(windows, stored, SETTINGS, feeding, device) as source:
+        source.open()
         yield lambda order: source.batches(order, BATCH)
 
 
 @contextmanager
-def _loader(dataset: WholeRecordings, workers: int, device: str) -> Iterator[Feed]:
+def _loader(dataset: LoadedRecordings, workers: int, device: str) -> Iterator[Feed]:
     """A DataLoader whose workers live on, so that their start is not counted."""
     sampler = _Order()
     loader = DataLoader(
@@ -193,12 +200,17 @@ def _compare(title: str, openers: dict[str, Opener], windows: LabelledWindows, s
 
 def _measure_warm(openers: dict[str, Opener], windows: LabelledWindows) -> dict[str, list[float]]:
     times: dict[str, list[float]] = {name: [] for name in openers}
-    batches = BATCHES_ON_GPU if torch.cuda.is_initialized() else BATCHES
+    on_gpu = torch.cuda.is_initialized()
+    batches = BATCHES_ON_GPU if on_gpu else BATCHES
     with ExitStack() as stack:
         feeds = {name: stack.enter_context(opener()) for name, opener in openers.items()}
         for number in range(-WARM_UP_ROUNDS, WARM_ROUNDS):
             for name, feed in feeds.items():
-                took_s = _seconds_per_window(name, feed, windows, number + WARM_UP_ROUNDS, batches)
+                began = time.perf_counter()
+                fed = _feed(
+                    feed, windows, number + WARM_UP_ROUNDS, WHOLE_FILE_BATCHES if on_gpu and _is_whole(name) else batches
+                )
+                took_s = (time.perf_counter() - began) / fed
                 if number >= 0:
                     times[name].append(took_s)
     return times
@@ -210,25 +222,29 @@ def _measure_cold(openers: dict[str, Opener], windows: LabelledWindows, files: l
         for name, opener in openers.items():
             gc.collect()
             drop_from_memory(files)  # while no map is open: mapped pages stay in memory
-            times[name].append(_seconds_once(name, opener, windows, number))
+            times[name].append(_seconds_once(opener, windows, number, WHOLE_FILE_BATCHES if _is_whole(name) else BATCHES))
     return times
 
 
-def _seconds_once(name: str, opener: Opener, windows: LabelledWindows, seed: int) -> float:
-    with opener() as feed:
-        return _seconds_per_window(name, feed, windows, seed, BATCHES)
+def _is_whole(name: str) -> bool:
+    return name.startswith(f"{WHOLE_FILES},")
 
 
-def _seconds_per_window(name: str, feed: Feed, windows: LabelledWindows, seed: int, batches: int) -> float:
-    chosen = np.random.default_rng(seed).integers(
-        0, len(windows.table), (LOADER_BATCHES if "DataLoader" in name else batches) * BATCH
-    )
+def _seconds_once(opener: Opener, windows: LabelledWindows, seed: int, batches: int) -> float:
     began = time.perf_counter()
+    with opener() as feed:
+        fed = _feed(feed, windows, seed, batches)
+        return (time.perf_counter() - began) / fed
+
+
+def _feed(feed: Feed, windows: LabelledWindows, seed: int, batches: int) -> int:
+    """Ask for random windows until all have arrived; returns their number."""
+    chosen = np.random.default_rng(seed).integers(0, len(windows.table), batches * BATCH)
     for _ in feed(chosen):
         pass
     if torch.cuda.is_initialized():
         torch.cuda.synchronize()
-    return (time.perf_counter() - began) / chosen.size
+    return chosen.size
 
 
 def _rates(times: dict[str, list[float]]) -> dict[str, float]:
@@ -241,7 +257,7 @@ def _print(title: str, rates: dict[str, float]) -> None:
     print(title)
     for name, rate in rates.items():
         share = f"{rate / memcpy:>8.0%} of memcpy" if memcpy else ""
-        print(f"  {name:<44}{rate:>10.0f} windows/s {rate / loader:>8.1f}x the better DataLoader {share}")
+        print(f"  {name:<54}{rate:>10.0f} windows/s {rate / loader:>8.1f}x the best DataLoader {share}")
 
 
 def _label(stored: list[StoredSignal]) -> LabelledWindows:

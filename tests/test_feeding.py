@@ -31,7 +31,7 @@ LAYOUTS = [
     Layout((100,), (0.0,)),  # nothing but padding behind it, at the end of all signals
 ]
 SEIZURES: list[tuple[tuple[float, float], ...]] = [((3.0, 5.5), (9.0, 9.5)), (), ((0.1, 0.2),)]
-KINDS = ("resident", "ring", "mapped")
+KINDS = ("resident", "ring", "disk")
 HEADER_BYTES = 128
 needs_cuda = pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA device here")
 layouts = st.lists(st.lists(st.integers(1, 3000), min_size=1, max_size=4), min_size=1, max_size=5)
@@ -216,7 +216,7 @@ def gather_threads() -> list[threading.Thread]:
     return [thread for thread in threading.enumerate() if thread.name.startswith("gather")]
 
 
-@pytest.mark.parametrize("kind", ["ring", "mapped"])
+@pytest.mark.parametrize("kind", ["ring", "disk"])
 def test_no_thread_is_left_when_training_stops_in_the_middle(kind: str, stored: list[StoredSignal]) -> None:
     def stop_in_the_middle() -> None:
         with open_source(stored, kind) as source:
@@ -229,7 +229,7 @@ def test_no_thread_is_left_when_training_stops_in_the_middle(kind: str, stored: 
     assert not gather_threads()
 
 
-@pytest.mark.parametrize("kind", ["ring", "mapped"])
+@pytest.mark.parametrize("kind", ["ring", "disk"])
 def test_an_epoch_that_was_left_does_not_disturb_the_next(kind: str, signals: Signals, stored: list[StoredSignal]) -> None:
     with open_source(stored, kind) as source:
         left = source.batches(shuffled(source), 2)
@@ -277,9 +277,12 @@ def test_auto_takes_the_device_then_memory_then_the_disk() -> None:
     auto = FeedingSettings(device_share=0.5, memory_share=0.5)
     assert choose(50, auto, "cuda", on_device=100, in_memory=100).kind == "resident"
     assert choose(50, auto, "cuda", on_device=99, in_memory=100).kind == "ring"
-    assert choose(50, auto, "cuda", on_device=99, in_memory=99).kind == "mapped"
+    assert choose(50, auto, "cuda", on_device=99, in_memory=99).kind == "disk"
     assert choose(50, auto, "cpu", on_device=100, in_memory=100).kind == "ring"
     assert choose(500, FeedingSettings(kind="ring"), "cpu", on_device=100, in_memory=100).kind == "ring"
+    usual = FeedingSettings()
+    assert choose(25, usual, "cuda", on_device=100, in_memory=100).kind == "resident"
+    assert choose(26, usual, "cuda", on_device=100, in_memory=100).kind == "ring"  # a step of training takes two thirds
     with pytest.raises(RuntimeError, match=r"feeding\.kind is 'resident'"):
         choose(101, FeedingSettings(kind="resident"), "cuda", on_device=100, in_memory=1000)
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import importlib
 import os
+import tracemalloc
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -19,6 +20,7 @@ from seizure_pipeline.montage import ELECTRODES, MontageSettings
 from seizure_pipeline.recordings import Recording, RecordingError, open_recording
 from seizure_pipeline.signals import SignalError, SignalSettings
 
+PREPARE = importlib.import_module("seizure_pipeline.cache.prepare")  # the package's name `prepare` is the function
 SIGNALS, MONTAGE = SignalSettings(), MontageSettings()
 STEPS_UV = 0.35  # two steps of int16 at the strongest electrode, about 300 uV
 Samples = Callable[[int, np.ndarray], np.ndarray]
@@ -104,10 +106,50 @@ def test_a_long_recording_in_a_scratch_file_is_the_same_bit_for_bit(
     assert os.listdir(scratch) == []
 
 
+def test_signal_takes_its_own_memory_and_that_of_one_row(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(rows, "MEMORY_BYTES", 0)
+    with prepare(recording_of(tmp_path / "one.edf", [256] * 19, 60, noise), SIGNALS, MONTAGE, tmp_path) as prepared:
+        tracemalloc.start()
+        size = prepared.signal().nbytes
+        peak = tracemalloc.get_traced_memory()[1]
+        tracemalloc.stop()
+    assert peak < 1.2 * size
+
+
+def test_a_record_of_1000001_us_is_a_second_for_20_s_and_rows_are_filled_piece_by_piece(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    even = recording_of(tmp_path / "even.edf", [512] * 19, 20)
+    content = bytearray(Path(even.path).read_bytes())
+    content[244:252] = b"1.000001"
+    (tmp_path / "uneven.edf").write_bytes(content)
+    expected = signal_uv(even)
+    pieces: list[int] = []
+    put = rows.RowsInMemory.put
+
+    def counted(self: rows.RowsInMemory, first: int, n_samples: int, compute: rows.Compute) -> None:
+        pieces.append(n_samples)
+        put(self, first, n_samples, compute)
+
+    monkeypatch.setattr(rows.RowsInMemory, "put", counted)
+    monkeypatch.setattr(PREPARE, "SAMPLES_PER_WRITE", 1000)
+    np.testing.assert_allclose(signal_uv(open_recording(tmp_path / "uneven.edf")), expected, atol=STEPS_UV)
+    assert pieces == [1000] * 5 + [120]
+
+
+def test_a_stretch_without_a_sample_at_256_hz_is_refused_by_name(tmp_path: Path) -> None:
+    signals = [signal(f"EEG {name.upper()}-REF", 1) for name in ELECTRODES]
+    onsets = [*(f"{k / 1000:g}" for k in range(1100)), "100"]
+    records = [bytes([k % 7, 0] * 19) + f"+{onset}\x14\x14\x00".encode().ljust(20, b"\x00") for k, onset in enumerate(onsets)]
+    (tmp_path / "cut.edf").write_bytes(edf([*signals, annotations()], records, reserved="EDF+D", record_s="0.001"))
+    with pytest.raises(RecordingError, match=r"cut\.edf: the stretch at 100 s lasts 1 ms; a stretch has at least one sample"):
+        signal_uv(open_recording(tmp_path / "cut.edf"))
+
+
 def test_channels_that_are_filtered_one_by_one_are_the_same(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     recording = recording_of(tmp_path / "one.edf", [256] * 19, 30)
     expected = signal_uv(recording)
-    monkeypatch.setattr(importlib.import_module("seizure_pipeline.cache.prepare"), "SAMPLES_AT_ONCE", 2 * 30 * 256)
+    monkeypatch.setattr(PREPARE, "SAMPLES_AT_ONCE", 2 * 30 * 256)
     np.testing.assert_allclose(signal_uv(recording), expected, atol=STEPS_UV)
 
 

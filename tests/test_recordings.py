@@ -142,7 +142,7 @@ def test_what_the_file_lacks_is_not_read(
     [
         (b"", "0 bytes; not an EDF or BDF file"),
         (b"0       short", "13 bytes; not an EDF or BDF file"),
-        (b"time,channel,value\n" * 100, "begins with b'time,cha'; not an EDF or BDF file"),
+        (b"time,channel,value\n" * 100, "begins otherwise; not an EDF or BDF file"),
         (edf([signal()], ramp(3), n_signals=0), "number of signals is 0; a recording has at least one signal"),
         (edf([signal()], ramp(3), n_signals="many"), "number of signals is 'many'; the field holds a whole number"),
         (edf([signal()], ramp(3), header_bytes=768), "header length is 768; 1 signals take 256 * (1 + 1) = 512"),

@@ -8,8 +8,10 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Iterator
 from itertools import pairwise
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -22,6 +24,7 @@ from seizure_pipeline.model.settings import ModelSettings, StreamSettings
 from seizure_pipeline.montage import MontageSettings
 from seizure_pipeline.scoring import PostProcessingSettings
 from seizure_pipeline.signals import SignalSettings
+from seizure_pipeline.training.batches import Batch, WindowSource
 from seizure_pipeline.training.loop import TrainingDiverged
 from seizure_pipeline.training.loss import token_loss
 from seizure_pipeline.training.opening import label_windows, open_windows
@@ -169,10 +172,10 @@ def test_a_finished_run_is_kept_as_it_is(cache: Cache, tmp_path: Path) -> None:
 def test_another_learning_rate_is_another_run_and_more_threads_are_not(cache: Cache) -> None:
     name = run_name(cache[1], RECIPE)
     assert run_name(cache[1], recipe_with(optimizer=OptimizerSettings(learning_rate=2e-3))) != name
-    assert run_name(cache[1], recipe_with(threads=2, checkpoint_steps=7, feeding=FeedingSettings(kind="mapped"))) == name
+    assert run_name(cache[1], recipe_with(threads=2, checkpoint_steps=7, feeding=FeedingSettings(kind="disk"))) == name
 
 
-@pytest.mark.parametrize("kind", ["resident", "mapped"])
+@pytest.mark.parametrize("kind", ["resident", "disk"])
 def test_where_windows_come_from_changes_no_weight(kind: str, cache: Cache, tmp_path: Path) -> None:
     ring = train(cache, tmp_path / "ring", recipe_with(epochs=1, feeding=FeedingSettings(kind="ring")))
     other = train(cache, tmp_path / kind, recipe_with(epochs=1, feeding=FeedingSettings(kind=kind, threads=1, ahead=2)))
@@ -184,6 +187,32 @@ def test_a_diverging_loss_stops_before_the_update(cache: Cache, tmp_path: Path, 
     with pytest.raises(TrainingDiverged, match=r"loss is nan at step 0, recordings \['"):
         train(cache, tmp_path)
     assert not list(tmp_path.rglob("*.safetensors"))
+
+
+def test_waiting_for_windows_is_part_of_windows_per_s(cache: Cache, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    fetch = WindowSource.batches
+
+    def late(*asked: Any) -> Iterator[Batch]:
+        for batch in fetch(*asked):
+            time.sleep(0.1)
+            yield batch
+
+    monkeypatch.setattr(WindowSource, "batches", late)
+    trained = train(cache, tmp_path, recipe_with(epochs=1))
+    assert 0 < (trained.history[0]["windows_per_s"] or 0) < TRAINING.batch_size / 0.1
+
+
+def test_too_little_memory_on_the_device_names_the_ways_out(
+    cache: Cache, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(*_: object) -> None:
+        raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 20.00 MiB")
+
+    monkeypatch.setattr("seizure_pipeline.training.loop.token_loss", full)
+    with pytest.raises(RuntimeError, match=r"training\.feeding\.kind: ring, .* or a smaller training\.batch_size") as raised:
+        train(cache, tmp_path)
+    assert isinstance(raised.value.__cause__, torch.OutOfMemoryError)
+    assert "batches of 4 windows" in str(raised.value)
 
 
 RESUME = """

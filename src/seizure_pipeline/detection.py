@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from seizure_pipeline.annotations import Seizures, write_csv_bi, write_events_tsv
 from seizure_pipeline.cache import CachedSignal, prepare
-from seizure_pipeline.cache.build import REFUSALS
+from seizure_pipeline.cache.fill import REFUSALS
 from seizure_pipeline.corpora import CorpusError, Folder
 from seizure_pipeline.corpora.folder import FileFacts
 from seizure_pipeline.corpora.table import named
@@ -84,10 +84,12 @@ def load_chain(checkpoint: Path, operating_point: dict[str, Any], inference: Inf
     )
 
 
-def detect_recording(chain: TrainedChain, edf: Path) -> DetectedRecording:
-    """Seizures in one EDF file; raises RecordingError, MontageError or SignalError with the reason of a refusal."""
+def detect_recording(chain: TrainedChain, edf: Path, scratch: Path | None = None) -> DetectedRecording:
+    """Seizures in one EDF file; raises RecordingError, MontageError or SignalError with the reason of a refusal.
+
+    A recording of many hours takes a nameless file in the folder `scratch`, by default the system's for such files."""
     recording = open_recording(edf)
-    with prepare(recording, chain.signals, chain.montage) as prepared:
+    with prepare(recording, chain.signals, chain.montage, scratch) as prepared:
         signal = CachedSignal(prepared.signal(), prepared.layout, prepared.step_sd)
     probability_L = probability_trace(chain.model, signal, chain.windows, chain.inference)
     layout = signal.layout
@@ -157,7 +159,7 @@ def _find_in_file(chain: TrainedChain, recordings: Folder, path: str, target: Pa
     line: dict[str, Any] = {"file": path, "status": "detected", "reason": "", "detections": 0, "duration_s": 0.0}
     try:
         with recordings.local(path) as edf:
-            detected = detect_recording(chain, edf)
+            detected = detect_recording(chain, edf, target)
     except REFUSALS as refusal:
         log.warning("refused: %s", named(path, refusal))
         return {

@@ -13,6 +13,7 @@ from seizure_pipeline.cache import CachedSignal, open_signal
 from seizure_pipeline.figures import EegPage, Rows, montage_figure, trace_figure
 from seizure_pipeline.montage import ELECTRODES, MontageSettings, electrode_map
 from seizure_pipeline.recordings import Recording, open_recording
+from seizure_pipeline.signals import INT16_MAX, dequantise
 from seizure_pipeline.windows import RATE_HZ, TOKEN_RATE_HZ, Layout
 
 Interval = tuple[float, float]
@@ -69,13 +70,12 @@ def montage_page(edf: Path, cached: Path, settings: MontageSettings, title: str)
     return montage_figure(recording.labels, mapped, recorded, electrodes, title)
 
 
-def _cached_minute_uv(path: Path) -> NDArray[np.float64]:
+def _cached_minute_uv(path: Path) -> NDArray[np.float32]:
     cached = open_signal(path)
     with np.load(path, allow_pickle=False) as file:
         median_uv, sd_uv = file["median_uv"], file["sd_uv"]
     steps_CT = cached.signal[:, : min(cached.layout.stretch_samples[0], round(MONTAGE_S * RATE_HZ))]
-    electrodes_uv: NDArray[np.float64] = steps_CT * (cached.step_sd * sd_uv)[:, None] + median_uv[:, None]
-    return electrodes_uv
+    return dequantise(steps_CT, median_uv, sd_uv, cached.step_sd * INT16_MAX)
 
 
 def _first_minute_uv(recording: Recording, channel: int) -> NDArray[np.float32]:

@@ -29,7 +29,8 @@ from seizure_pipeline.signals import (
 )
 from seizure_pipeline.windows import Layout
 
-SAMPLES_AT_ONCE = 1 << 25  # 128 MiB of float32; usual blocks of 32 channels are 16 MiB
+SAMPLES_AT_ONCE = 1 << 24  # 64 MiB of float32; usual blocks of 32 channels are 16 MiB
+SAMPLES_PER_WRITE = 1 << 16  # of each electrode: blocks at an uneven rate are longer, and 19 electrodes of them large
 
 
 @dataclass(frozen=True)
@@ -54,7 +55,10 @@ class Prepared:
 
     def signal(self) -> NDArray[np.int16]:
         """All electrodes (19, T) in memory."""
-        return np.stack(list(self.rows()))
+        signal_CT = np.empty((len(self.sd_uv), sum(self.layout.stretch_samples)), dtype=np.int16)
+        for kept_T, row_T in zip(signal_CT, self.rows(), strict=True):
+            kept_T[:] = row_T
+        return signal_CT
 
 
 @contextmanager
@@ -63,9 +67,10 @@ def prepare(
 ) -> Iterator[Prepared]:
     """Run the chain over every stretch of `recording`; the rows are there as long as the context lasts.
 
-    Memory stays below 1 GB however long the recording is: rows that are too large lie in a nameless file in the folder
-    `scratch`, by default the system's for temporary files. Entering raises RecordingError for a flat channel or too much
-    clipping, MontageError for too few derivations, SignalError for an impossible rate, OSError for a full disk."""
+    Memory stays below 1 GB however long the recording is (1.5 GB at the most uneven rates): rows that are too
+    large lie in a nameless file in the folder `scratch`, by default the system's for temporary files. Entering raises
+    RecordingError for a flat channel, an empty stretch or too much clipping, MontageError for too few derivations,
+    SignalError for an impossible rate, OSError for a full disk."""
     mapped = electrode_map(recording.labels, montage)
     layout = _layout(recording, mapped)
     with electrode_rows(len(mapped.matrix), sum(layout.stretch_samples), scratch) as rows:
@@ -81,12 +86,18 @@ def prepare(
 
 
 def _layout(recording: Recording, mapped: ElectrodeMap) -> Layout:
-    """Stretches at 256 Hz, their lengths by the rate of the first channel; SignalError for any rate that is too low."""
+    """Stretches at 256 Hz, their lengths by the rate of the first channel.
+
+    SignalError for any rate that is too low, RecordingError for a stretch that has no sample at 256 Hz."""
     for rate_hz in recording.channels_by_rate(mapped.channels):
         check_rate(rate_hz)
     first = mapped.channels[0]
     rate_hz = recording.rates_hz[first]
     samples = tuple(n_resampled(recording.n_samples(first, stretch), rate_hz) for stretch in range(len(recording.stretches)))
+    for n_samples, stretch in zip(samples, recording.stretches, strict=True):
+        if n_samples == 0:
+            value = f"the stretch at {stretch.start_s:g} s lasts {1000 * stretch.duration_s:g} ms"
+            raise RecordingError.of(recording.path, value, "a stretch has at least one sample at 256 Hz")
     return Layout(samples, tuple(stretch.start_s for stretch in recording.stretches))
 
 
@@ -105,7 +116,9 @@ def _fill(rows: ElectrodeRows, recording: Recording, mapped: ElectrodeMap, layou
                 watched = FlatnessWatch(reader.read, len(channels))
                 shape, n_out = (len(channels), reader.n_samples), layout.stretch_samples[stretch]
                 for at, block_CT in resample_blocks(watched, shape, rate_hz, signals, n_out):
-                    write(first + at, block_CT.shape[1], partial(mix, matrix, block_CT))
+                    for begin in range(0, block_CT.shape[1], SAMPLES_PER_WRITE):
+                        piece_CT = block_CT[:, begin : begin + SAMPLES_PER_WRITE]
+                        write(first + at + begin, piece_CT.shape[1], partial(mix, matrix, piece_CT))
             write = rows.add
             flat -= {channel for channel, varies in zip(channels, watched.varies, strict=True) if varies}
     if flat:

@@ -23,13 +23,15 @@ class Recording:
     """An opened recording: what is in the file and when, samples on demand.
 
     Times are the file's clock: seconds since the first record's start, gaps included. `start` is the header's start,
-    to the whole second, None where malformed. `labels`, `units` and `rates_hz` go by channel; annotation signals are
-    no channels. `header_sha256` leaves out the fields that identify the patient and the recording.
+    to the whole second, `clock_s` its time of day alone in seconds since midnight; each is None where malformed.
+    `labels`, `units` and `rates_hz` go by channel; annotation signals are no channels. `header_sha256` leaves out the
+    fields that identify the patient and the recording.
     """
 
     path: str
     file_format: str
     start: datetime | None
+    clock_s: int | None
     n_records: int
     record_s: float
     stretches: tuple[Stretch, ...]
@@ -106,6 +108,7 @@ def open_recording(path: str | Path) -> Recording:
         path=header.path,
         file_format=header.file_format,
         start=header.start,
+        clock_s=header.clock_s,
         n_records=n_records,
         record_s=float(header.record_s),
         stretches=stretches,

@@ -11,7 +11,7 @@ from seizure_pipeline.signals.resampling import (
     samples_at_once,
     works_in_blocks,
 )
-from seizure_pipeline.signals.scaling import dequantise, flat_channels, quantise, robust_scale
+from seizure_pipeline.signals.scaling import dequantise, quantise, robust_scale
 from seizure_pipeline.signals.settings import INT16_MAX, RATE_HZ, SignalError, SignalSettings, check_rate
 
 __all__ = [
@@ -22,7 +22,6 @@ __all__ = [
     "SignalSettings",
     "check_rate",
     "dequantise",
-    "flat_channels",
     "mix",
     "n_resampled",
     "quantise",

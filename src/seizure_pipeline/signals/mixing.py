@@ -10,7 +10,10 @@ from numpy.typing import NDArray
 
 
 def mix(matrix: NDArray[np.float32], x_CT: NDArray[np.float32], out_ET: NDArray[np.float32]) -> None:
-    """Write `matrix` (E, C) times `x_CT` (C, T) to `out_ET` (E, T), on one thread: files run side by side."""
+    """Write `matrix` (E, C) times `x_CT` (C, T) to `out_ET` (E, T), on one thread: files run side by side.
+
+    By torch, whose one thread is set here, and which writes to `out_ET` where its rows lie apart; numpy would fill a
+    fresh array first, and faults on its pages cost as much as the product."""
     import torch
 
     with one_thread():

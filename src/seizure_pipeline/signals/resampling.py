@@ -6,7 +6,7 @@ import math
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from fractions import Fraction
-from typing import TypeAlias, TypeVar
+from typing import Any, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,12 +19,13 @@ from seizure_pipeline.signals.settings import RATE_HZ, SignalError, SignalSettin
 
 ReadSamples: TypeAlias = Callable[[int, int, NDArray[np.float32], NDArray[np.float64]], None]
 """read(first, stop, out_CT, less_C) writes samples [first, stop) of every channel, less `less_C`, into `out_CT`."""
-Real = TypeVar("Real", NDArray[np.float32], NDArray[np.float64])
 
 _RATE_ROUNDING = 1e-7  # of a rate, at which it is taken as a simpler fraction: 9 ms in a day
-_RATE_DENOMINATORS = (1, 10, 100, 1000, 10_000)  # the last one whatever the rounding, no more than 1e-4 Hz
+_DRIFT_S = 0.5 / RATE_HZ  # over a whole recording, at which an uneven rate is taken as an even one
+_LARGEST_ROUNDING = 1e-4  # even where a signal is so short that the drift would allow more
+_MOST_ROUNDING = 3.6e-7  # 31 ms in a day, half a token: always leaves a unit of which three fit in a block
 _BLOCK_SAMPLES = 1 << 16  # transforms of 65,536 to 131,072 samples are the quickest (measured: benchmarks/chain.py)
-_MAX_BLOCK_SAMPLES = 1 << 24
+_MAX_BLOCK_SAMPLES = 1 << 22  # a transform of a length with a large prime factor takes 100 bytes a sample
 _LARGEST_UNIT = 1 << 15  # of samples: transforms with a larger prime factor lose accuracy in float32
 _TAILS_PER_BLOCK = 8  # at least, so that no more than a quarter of a block is thrown away
 
@@ -62,19 +63,18 @@ class Blocks:
 
 def n_resampled(n_samples: int, rate_hz: float) -> int:
     """How many samples at 256 Hz `n_samples` become; raises SignalError for a rate below 100 Hz."""
-    return round(n_samples * _resampling_ratio(rate_hz))
+    return round(n_samples * _resampling_ratio(n_samples, rate_hz))
 
 
 def works_in_blocks(n_samples: int, rate_hz: float, settings: SignalSettings) -> bool:
-    """Whether `resample_blocks` takes such a signal block by block, or whole because it is short or its rate uneven."""
-    blocks = _blocks(_resampling_ratio(rate_hz), rate_hz, settings)
-    return blocks is not None and n_samples + 2 * blocks.tail_in > blocks.n_in
+    """Whether `resample_blocks` takes such a signal block by block, or whole because it is short."""
+    return _blocks_of(n_samples, _resampling_ratio(n_samples, rate_hz), rate_hz, settings) is not None
 
 
 def samples_at_once(n_samples: int, rate_hz: float, settings: SignalSettings) -> int:
     """How many samples of each channel `resample_blocks` holds in memory at a time."""
-    blocks = _blocks(_resampling_ratio(rate_hz), rate_hz, settings)
-    return blocks.n_in if blocks is not None and works_in_blocks(n_samples, rate_hz, settings) else n_samples
+    ratio = _resampling_ratio(n_samples, rate_hz)
+    return (_blocks_of(n_samples, ratio, rate_hz, settings) or _whole(n_samples, ratio, rate_hz, settings)).n_in
 
 
 def resample_and_filter(x_CT: NDArray[np.float32], rate_hz: float, settings: SignalSettings) -> NDArray[np.float32]:
@@ -101,18 +101,20 @@ def resample_blocks(
     `shape` (C, T) is that of the whole signal, of which `read` gives any range of finite samples; `n_out` is the length
     at 256 Hz where it is not round(T * 256 / rate_hz). A block is valid until the next one is asked for. Overlap-save:
     blocks of minutes, with tails as long as the filter reaches, in float32, a batch of all channels at a time. Raises
-    SignalError for a rate below 100 Hz or an empty signal.
+    SignalError for a rate below 100 Hz, an empty signal, or a long one at a filter that reaches too far for blocks.
     """
-    ratio = _resampling_ratio(rate_hz)
     n_samples = shape[1]
     if n_samples == 0:
         raise SignalError("the signal is empty: 0 samples")
+    ratio = _resampling_ratio(n_samples, rate_hz)
     n_out = round(n_samples * ratio) if n_out is None else n_out
-    blocks = _blocks(ratio, rate_hz, settings)
-    if blocks is None or not works_in_blocks(n_samples, rate_hz, settings):
-        x_CT = np.empty(shape, dtype=np.float32)
-        read(0, n_samples, x_CT, np.zeros(len(x_CT)))
-        yield 0, _whole_record(x_CT, rate_hz, settings, n_out)
+    blocks = _blocks_of(n_samples, ratio, rate_hz, settings)
+    if blocks is None:
+        whole = _whole(n_samples, ratio, rate_hz, settings)
+        x_CN = np.empty((shape[0], whole.n_in), dtype=np.float32)
+        read(0, n_samples, x_CN[:, :n_samples], _levels(read, shape[0], 0, n_samples))
+        _close_circle(x_CN, n_samples, whole.tail_in)
+        yield 0, _BlockFilter(whole, settings)(x_CN)[:, :n_out]
         return
     blocks = _fitted(blocks, n_samples)
     transform = _BlockFilter(blocks, settings)
@@ -124,23 +126,19 @@ def resample_blocks(
 
 
 def resample_and_filter_reference(x_CT: NDArray[np.float64], rate_hz: float, settings: SignalSettings) -> NDArray[np.float64]:
-    """What `resample_and_filter` computes, in float64 and from the whole record at once: slow and obvious."""
-    return _whole_record(x_CT, rate_hz, settings, n_resampled(x_CT.shape[1], rate_hz))
+    """What `resample_and_filter` computes, in float64 and from the whole record at once: slow and obvious.
 
-
-def _whole_record(x_CT: Real, rate_hz: float, settings: SignalSettings, n_kept: int) -> Real:
-    """One pass per channel: a circular buffer that starts with the signal and holds both ends' odd reflections, its rFFT
+    One pass per channel: a circular buffer that starts with the signal and holds both ends' odd reflections, its rFFT
     times `zero_phase_gain`, and an inverse rFFT of the length that has the new rate."""
-    ratio = _resampling_ratio(rate_hz)
-    pad = math.ceil(tail_s(settings) * rate_hz)
-    units = fft.next_fast_len(math.ceil((x_CT.shape[1] + 2 * pad) / ratio.denominator), real=True)
-    n_in, n_out = units * ratio.denominator, units * ratio.numerator
-    gain = _gain(n_in, n_out, settings).astype(x_CT.dtype)
-    y_CT = np.empty((len(x_CT), n_kept), dtype=x_CT.dtype)
+    n_samples = x_CT.shape[1]
+    whole = _whole(n_samples, _resampling_ratio(n_samples, rate_hz), rate_hz, settings)
+    gain = _gain(whole.n_in, whole.n_out, settings)
+    y_CT = np.empty((len(x_CT), n_resampled(n_samples, rate_hz)))
     for x_T, y_T in zip(x_CT, y_CT, strict=True):
-        spectrum = fft.rfft(_reflected(x_T, n_in, pad), overwrite_x=True, workers=1)[: len(gain)]
-        spectrum *= gain
-        y_T[:] = fft.irfft(spectrum, n_out, overwrite_x=True, workers=1)[:n_kept]
+        x_1N = np.empty((1, whole.n_in))
+        x_1N[0, :n_samples] = x_T - x_T.mean()
+        _close_circle(x_1N, n_samples, whole.tail_in)
+        y_T[:] = fft.irfft(fft.rfft(x_1N[0])[: len(gain)] * gain, whole.n_out)[: len(y_T)]
     return y_CT
 
 
@@ -152,21 +150,63 @@ def _gain(n_in: int, n_out: int, settings: SignalSettings) -> NDArray[np.float64
     return gain * taper(frequency_hz, RATE_HZ / 2 * n_in / n_out, settings)
 
 
-def _resampling_ratio(rate_hz: float) -> Fraction:
+def _resampling_ratio(n_samples: int, rate_hz: float) -> Fraction:
+    """256 Hz over a rate as a fraction, which decides a block's unit: the simplest near the rate.
+
+    A rate like 512 / 1.000001 Hz, whose unit would be an hour, is taken as 512 Hz where that moves no sample of this
+    signal by more than half of one at 256 Hz."""
     check_rate(rate_hz)
-    for denominator in _RATE_DENOMINATORS:
-        simple = Fraction(rate_hz).limit_denominator(denominator)
-        if abs(simple - Fraction(rate_hz)) <= _RATE_ROUNDING * rate_hz:
-            break
-    return Fraction(RATE_HZ) / simple
+    usual = _near(rate_hz, _RATE_ROUNDING)
+    if usual.denominator <= _LARGEST_UNIT:
+        return usual
+    even = _near(rate_hz, min(_DRIFT_S * rate_hz / max(n_samples, 1), _LARGEST_ROUNDING))
+    if even.denominator <= _LARGEST_UNIT:
+        return even
+    return usual if 3 * usual.denominator <= _MAX_BLOCK_SAMPLES else _near(rate_hz, _MOST_ROUNDING)
 
 
-def _blocks(ratio: Fraction, rate_hz: float, settings: SignalSettings) -> Blocks | None:
-    """Blocks for a rate; None where the fraction is so uneven that a block would take minutes to hours."""
+def _near(rate_hz: float, rounding: float) -> Fraction:
+    """256 Hz over the simplest fraction that differs from `rate_hz` by no more than the share `rounding` of it."""
+    exact = Fraction(rate_hz)
+    away = exact * Fraction(rounding)
+    return Fraction(RATE_HZ) / _simplest(exact - away, exact + away)
+
+
+def _simplest(low: Fraction, high: Fraction) -> Fraction:
+    """The fraction of least denominator from `low` to `high`, by their continued fractions."""
+    whole = math.floor(low)
+    if whole == low or whole + 1 <= high:
+        return Fraction(math.ceil(low))
+    return whole + 1 / _simplest(1 / (high - whole), 1 / (low - whole))
+
+
+def _blocks_of(n_samples: int, ratio: Fraction, rate_hz: float, settings: SignalSettings) -> Blocks | None:
+    """Blocks for a signal; None where it is no longer than one. SignalError if it is, but the filter reaches too far."""
+    blocks = _blocks(ratio, rate_hz, settings)
+    if n_samples + 2 * blocks.tail_in <= blocks.n_in:
+        return None
+    if blocks.n_in > _MAX_BLOCK_SAMPLES:
+        raise SignalError(
+            f"{n_samples} samples at {rate_hz:g} Hz need blocks of {blocks.n_in} with a filter that reaches "
+            f"{tail_s(settings):g} s; at most {_MAX_BLOCK_SAMPLES} are held in memory"
+        )
+    return blocks
+
+
+def _blocks(ratio: Fraction, rate_hz: float, settings: SignalSettings) -> Blocks:
+    """Blocks for a rate: eight tails long or more, or as long as may be, three tails at least."""
+    unit = ratio.denominator
+    tail_units = math.ceil(tail_s(settings) * rate_hz / unit)
+    least = max(_TAILS_PER_BLOCK * tail_units, _BLOCK_SAMPLES // unit, 1)
+    units = min(1 << (least - 1).bit_length(), max(_MAX_BLOCK_SAMPLES // unit, 3 * tail_units))
+    return Blocks(ratio, units, tail_units)
+
+
+def _whole(n_samples: int, ratio: Fraction, rate_hz: float, settings: SignalSettings) -> Blocks:
+    """One circle that holds a whole signal and a tail's reflection of both ends."""
     tail_units = math.ceil(tail_s(settings) * rate_hz / ratio.denominator)
-    least = max(_TAILS_PER_BLOCK * tail_units, _BLOCK_SAMPLES // ratio.denominator, 1)
-    units = 1 << (least - 1).bit_length()
-    return Blocks(ratio, units, tail_units) if units * ratio.denominator <= _MAX_BLOCK_SAMPLES else None
+    least = math.ceil((n_samples + 2 * math.ceil(tail_s(settings) * rate_hz)) / ratio.denominator)
+    return Blocks(ratio, fft.next_fast_len(least, real=True), tail_units)
 
 
 def _fitted(blocks: Blocks, n_samples: int) -> Blocks:
@@ -242,18 +282,17 @@ class _BlockFilter:
         return y_CN
 
 
-def _reflected(x_T: Real, n_total: int, pad: int) -> Real:
-    """Return `x_T` less its mean at the start of a circular buffer (n_total,) that leads from its end to its start.
+def _close_circle(x_CN: NDArray[Any], n_samples: int, tail: int) -> None:
+    """Continue signals (C, n_samples) at the start of a circle `x_CN` (C, N) to where the circle meets their start.
 
-    After the end comes its odd reflection, before the start (at the buffer's end) that of the start, as far as `pad`
-    or the data reach; a straight line joins the two. The mean goes because float32 would lose small waves on it.
-    """
-    buffer = np.empty(n_total, dtype=x_T.dtype)
-    n_samples = len(x_T)
-    reach = min(pad, n_samples - 1)
-    signal = np.subtract(x_T, x_T.mean(dtype=np.float64), out=buffer[:n_samples], casting="same_kind")
+    After the end comes its odd reflection, before the start (at the circle's end) that of the start, as far as `tail`
+    or the data reach; a straight line joins the two."""
+    n_total = x_CN.shape[1]
+    reach = min(tail, n_samples - 1, (n_total - n_samples) // 2)
+    signal_CT = x_CN[:, :n_samples]
     after, before = n_samples + reach, n_total - reach
-    buffer[n_samples:after] = 2 * signal[-1] - signal[n_samples - 1 - reach : n_samples - 1][::-1]
-    buffer[before:] = 2 * signal[0] - signal[1 : reach + 1][::-1]
-    buffer[after:before] = np.linspace(buffer[after - 1], buffer[before % n_total], before - after + 2)[1:-1]
-    return buffer
+    x_CN[:, n_samples:after] = 2 * signal_CT[:, -1:] - signal_CT[:, n_samples - 1 - reach : n_samples - 1][:, ::-1]
+    x_CN[:, before:] = 2 * signal_CT[:, :1] - signal_CT[:, 1 : reach + 1][:, ::-1]
+    ends_C2 = x_CN[:, [after - 1, before % n_total]]
+    share_N = np.linspace(0, 1, before - after + 2, dtype=x_CN.dtype)[1:-1]
+    x_CN[:, after:before] = ends_C2[:, :1] + (ends_C2[:, 1:] - ends_C2[:, :1]) * share_N

@@ -16,13 +16,6 @@ SCALE_SAMPLES = 1 << 17
 """Samples of a channel that decide its scale, at most: of noise, enough for 0.3 % of the standard deviation."""
 
 
-def flat_channels(x_CT: NDArray[np.float32]) -> NDArray[np.bool_]:
-    """Return which channels (C,) hold one value over the whole stretch; raises SignalError for values not finite."""
-    refuse_not_finite(x_CT)
-    flat: NDArray[np.bool_] = x_CT.min(axis=1) == x_CT.max(axis=1)
-    return flat
-
-
 def robust_scale(x_CT: NDArray[np.float32]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """Return each channel's median (C,) and standard deviation (C,), 1.4826 times the median absolute deviation.
 

@@ -101,7 +101,7 @@ class WindowSource:
         rows = self._windows.table.take(order)
         cut = _Cut(rows, self._settings.window_tokens, self._device)
         step_N = self._step_sd[torch.from_numpy(rows.recording).to(self._device).long()]
-        for part, raw_BCT in zip(parts, self._open().feed(rows, parts), strict=True):
+        for part, raw_BCT in zip(parts, self.open().feed(rows, parts), strict=True):
             ictal_BL, valid_BL = cut.labels(self._ictal, part)
             yield Batch(
                 window_BCT=cut.without_padding(self._standardised(raw_BCT, step_N[part]), part),
@@ -111,7 +111,8 @@ class WindowSource:
                 names=self._windows.names,
             )
 
-    def _open(self) -> Backing:
+    def open(self) -> Backing:
+        """Where windows come from, opened now if the first batch has not done it: `resident` loads all signals here."""
         if self._backing is None:
             samples = self._settings.window_tokens * TOKEN_SAMPLES
             self._backing, self.choice = open_backing(self._stored, samples, self._feeding, self._device)

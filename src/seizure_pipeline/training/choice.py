@@ -38,7 +38,7 @@ def open_backing(
     log.info("windows come from %s: %s of signals, %s", choice.kind, _gigabytes(size), choice.reason)
     if choice.kind == "resident":
         return Resident(stored, samples, device), choice
-    from_disk = choice.kind == "mapped"
+    from_disk = choice.kind == "disk"
     signals = FileSignals(stored) if from_disk else MappedSignals(stored)
     threads = settings.threads or (THREADS_FROM_DISK if from_disk else THREADS_FROM_MEMORY)
     return Ring(signals, stored[0].channels, samples, device, threads, settings.ahead), choice
@@ -59,7 +59,7 @@ def choose(size: int, settings: FeedingSettings, device: str, on_device: int, in
         return Choice("resident", f"within {settings.device_share:.0%} of {_gigabytes(on_device)} free on the device")
     if size <= settings.memory_share * in_memory:
         return Choice("ring", f"within {settings.memory_share:.0%} of {_gigabytes(in_memory)} of free memory")
-    return Choice("mapped", f"over {settings.memory_share:.0%} of {_gigabytes(in_memory)} of free memory")
+    return Choice("disk", f"over {settings.memory_share:.0%} of {_gigabytes(in_memory)} of free memory")
 
 
 def free_on_device(device: torch.device) -> int:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -63,7 +64,8 @@ def fit(
 ) -> Progress:
     """Train `model` on `windows` until early stopping or the last epoch; continues run `name` where it was killed.
 
-    `facts` go into the checkpoints' config. Raises TrainingDiverged before an update that is not finite."""
+    `facts` go into the checkpoints' config. Raises TrainingDiverged before an update that is not finite, RuntimeError
+    where the device's memory does not suffice."""
     optimizer = torch.optim.AdamW(parameter_groups(model, settings.optimizer.weight_decay), lr=settings.optimizer.learning_rate)
     run = Run(model, optimizer, windows, settings, folder, name, facts)
     folder.mkdir(parents=True, exist_ok=True)
@@ -72,7 +74,8 @@ def fit(
     for record in progress.history:
         report(record, int(record["epoch"] or 0))
     while not progress.finished:
-        _train_epoch(run, progress)
+        with _ways_out_of_memory(settings):
+            _train_epoch(run, progress)
         _close_epoch(run, progress, validate(model), report)
     return progress
 
@@ -89,15 +92,29 @@ def _train_epoch(run: Run, progress: Progress) -> None:
     order = draw_epoch(run.windows.kinds, settings.sampling, settings.seed, progress.epoch)
     steps = -(-order.size // settings.batch_size)
     run.model.train()
+    run.windows.open()  # once a run, and no part of its windows per second
     with ProgressMeter(f"epoch {progress.epoch + 1} of {settings.epochs}", steps, "steps", progress.step_in_epoch) as meter:
+        began_s = time.monotonic()  # before a batch is fetched: waiting for windows is part of a step
         for batch in run.windows.batches(order, settings.batch_size, progress.step_in_epoch):
-            began_s = time.monotonic()
             rate = _rate(settings, progress.step, steps)
             loss, norm = _step(run, batch, rate, progress.step)
             _count(progress, batch, loss, norm, time.monotonic() - began_s)
             if progress.step_in_epoch % settings.checkpoint_steps == 0 and progress.step_in_epoch < steps:
                 save_state(run.state_path, run.model, run.optimizer, progress, run.name)
             meter.advance(note=f"loss {progress.loss_sum / progress.windows:.4f}")
+            began_s = time.monotonic()
+
+
+@contextmanager
+def _ways_out_of_memory(settings: TrainingSettings) -> Iterator[None]:
+    """Say what can be done where the device's memory does not suffice."""
+    try:
+        yield
+    except torch.OutOfMemoryError as error:
+        raise RuntimeError(
+            f"the device's memory does not hold the model's steps with batches of {settings.batch_size} windows beside the "
+            f"signals; set training.feeding.kind: ring, which keeps signals off the device, or a smaller training.batch_size"
+        ) from error
 
 
 def _rate(settings: TrainingSettings, step: int, steps: int) -> float:

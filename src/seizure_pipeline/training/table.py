@@ -75,7 +75,10 @@ def lay_labels(layouts: Sequence[Layout], seizures: Sequence[Intervals]) -> NDAr
 
 
 def rotate_labels(ictal: NDArray[np.bool_], layouts: Sequence[Layout], seed: int) -> NDArray[np.bool_]:
-    """Every recording's labels of `lay_labels` replaced by another's, rotated in time: labels that mean nothing."""
+    """Labels that mean nothing, as many of them ictal as in `ictal`, which is `lay_labels` of `layouts`.
+
+    The row of all labels is rotated by a random number of tokens, cut into pieces of the recordings' lengths, and the
+    pieces are put end to end in random order: a piece that is not of its recording's length goes on in the next."""
     generator = np.random.default_rng(seed)
     pool = np.roll(ictal, int(generator.integers(ictal.size)))
     pieces = np.split(pool, np.cumsum([layout.tokens for layout in layouts])[:-1])
