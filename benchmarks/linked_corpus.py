@@ -16,6 +16,7 @@ ANNOTATION = """# version = csv_v1.0.0
 # duration = {duration_s:.4f} secs
 channel,start_time,stop_time,label,confidence
 TERM,10.0000,30.0000,seiz,1.0000
+TERM,30.0000,{duration_s:.4f},bckg,1.0000
 """
 
 

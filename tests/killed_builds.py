@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import multiprocessing
 import random
+import signal
 import time
+from contextlib import suppress
+from dataclasses import dataclass
 from multiprocessing.process import BaseProcess
 from pathlib import Path
 
@@ -24,16 +27,35 @@ def start_build(corpus: Path, cache: Path, workers: int) -> BaseProcess:
     return process
 
 
-def kill_within(process: BaseProcess, cache: Path, choice: random.Random, longest_s: float) -> int:
-    """Kill a build at a random moment after it began to write; returns how many recordings were cached by then."""
+@dataclass(frozen=True, slots=True)
+class Kill:
+    """What a kill met: whether the build was still at work, and how many recordings were cached by then."""
+
+    interrupted: bool
+    cached: int
+
+
+def kill_within(process: BaseProcess, cache: Path, choice: random.Random, longest_s: float) -> Kill:
+    """Kill a build at a random moment after it began to write."""
     until = time.monotonic() + LONGEST_S
-    while process.is_alive() and not list(cache.glob("*/.*.npz.*")) and not list(cache.glob("*/*.npz")):
+    before = _written(cache)
+    while process.is_alive() and _written(cache) == before:
         assert time.monotonic() < until, f"{cache}: nothing was written within {LONGEST_S} s"
         time.sleep(0.0005)
     time.sleep(choice.uniform(0, longest_s))
     process.kill()
     process.join()
-    return len(contents(cache))
+    return Kill(process.exitcode == -signal.SIGKILL, len(contents(cache)))
+
+
+def _written(cache: Path) -> set[tuple[str, int]]:
+    """The files that hold a recording or will, each with its inode."""
+    found = set()
+    for pattern in ("*/.*.npz.*", "*/*.npz"):
+        for path in cache.glob(pattern):
+            with suppress(FileNotFoundError):  # renamed meanwhile
+                found.add((path.name, path.stat().st_ino))
+    return found
 
 
 def index_bytes(index: list[IndexRow], folder: Path) -> bytes:

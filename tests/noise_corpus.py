@@ -20,6 +20,7 @@ ANNOTATION = """# version = csv_v1.0.0
 #
 channel,start_time,stop_time,label,confidence
 TERM,{onset_s:.4f},{offset_s:.4f},seiz,1.0000
+TERM,{offset_s:.4f},{duration_s:.4f},bckg,1.0000
 """
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import subprocess
 from pathlib import Path
 
@@ -12,9 +13,10 @@ from click.testing import CliRunner, Result
 from noise_corpus import ONE_PROCESS, build, write_annotation, write_corpus
 from test_command_line import KEDRO, REPOSITORY
 
-from seizure_pipeline.cache import CacheError, PreparationSettings
+from seizure_pipeline.cache import CacheError, PreparationSettings, table_from_rows
+from seizure_pipeline.cache.chains import hold_chain
 from seizure_pipeline.cache.parts import new_part
-from seizure_pipeline.cli_cache import list_cache, prune_cache
+from seizure_pipeline.cli_cache import list_cache, prune_cache, prune_leftovers
 
 OTHER = PreparationSettings(workers=1, signals=ONE_PROCESS.signals.model_copy(update={"notch_hz": 50.0}))
 PARAMETERS = {"windowing": ONE_PROCESS.model_dump(mode="json"), "montage": {}}
@@ -78,9 +80,11 @@ def test_pruning_refuses_what_is_in_use_unknown_or_being_filled(cache: Path) -> 
     part, file = new_part(cache / other / "ab_s001_t000.npz")
     busy = prune(cache, other, sure=True)
     assert isinstance(busy.exception, CacheError)
-    assert "a process is writing there now" in str(busy.exception)
+    assert "a process is at work there now" in str(busy.exception)
     file.close()
     part.unlink()
+    with hold_chain(cache / other):
+        assert isinstance(prune(cache, other, sure=True).exception, CacheError)
     assert files(cache) == before
     assert prune(cache, in_use, sure=True, force=True).exit_code == 0
     assert not (cache / in_use).exists()
@@ -105,6 +109,24 @@ def test_pruning_the_earlier_format_leaves_the_chains(cache: Path) -> None:
     assert before - files(cache) == {cache / "aa_s001_t000.npz"}
 
 
+def test_leftovers_go_after_asking_and_nothing_else_does(cache: Path, tmp_path: Path) -> None:
+    in_use, _ = in_use_and_other(cache)
+    index = build(tmp_path / "corpus", cache)
+    table_from_rows(index[1:]).to_parquet(tmp_path / "index.parquet")
+    (cache / in_use / "stranger.npz").write_bytes((cache / index[1].file).read_bytes())
+    before = files(cache)
+
+    @click.command()
+    def command() -> None:
+        prune_leftovers(cache, tmp_path / "index.parquet", PARAMETERS, sure=False)
+
+    assert CliRunner().invoke(command, input="n\n").exit_code == 1
+    assert files(cache) == before
+    assert CliRunner().invoke(command, input="y\n").exit_code == 0
+    assert before - files(cache) == {cache / index[0].file}
+    assert "nothing is left over" in CliRunner().invoke(command).output
+
+
 def kedro(project: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run([KEDRO, *arguments], cwd=project, capture_output=True, text=True, check=False)
 
@@ -122,8 +144,15 @@ def test_verifying_fails_with_the_problems_in_a_table_and_the_list_finds_the_cac
     table = pd.read_csv(tmp_path / "data/08_reporting/cache_problems.csv")
     assert list(table.columns) == ["recording", "file", "problem", "found", "expected"]
     assert set(table["recording"]) == {"ab_s001_t000"}
+    assert "ingestion and windowing, run again" in done.stderr
+    shutil.rmtree(tmp_path / "corpus/edf/train/ab")
+    again = kedro(project, "run", "--env", "smoke", "--pipelines", "ingestion,windowing,verify_cache", where)
+    assert again.returncode == 0, again.stderr
+    assert set(pd.read_csv(tmp_path / "data/08_reporting/cache_problems.csv")["problem"]) == {"leftover"}
+    pruned = kedro(project, "cache", "prune", "--leftovers", "--yes", "--env", "smoke", where)
+    assert "1 files deleted" in pruned.stdout
     listed = kedro(project, "cache", "list", "--env", "smoke", where)
-    assert " 3 recordings" in listed.stdout
+    assert " 2 recordings" in listed.stdout
     assert "the settings of now" in listed.stdout
 
 

@@ -23,6 +23,7 @@ from seizure_pipeline.cache import (
     verify_cache,
 )
 from seizure_pipeline.cache.npz import locate_member
+from seizure_pipeline.cache.verify import LEFTOVER
 from seizure_pipeline.corpora import Folder
 from seizure_pipeline.montage import MontageSettings
 from seizure_pipeline.windows import WindowSettings
@@ -116,6 +117,48 @@ def test_a_file_that_the_index_does_not_know_is_found(cached: Cached) -> None:
     _, cache, index = cached
     shutil.copy(cache / index[0].file, cache / index[0].chain / "stranger.npz")
     assert kinds(cached) == {("stranger", "extra file")}
+
+
+def test_what_is_found_damaged_is_repaired_by_the_next_windowing(cached: Cached) -> None:
+    corpus, cache, index = cached
+    path = cache / index[1].file
+    whole, before = path.read_bytes(), path.stat()
+    flip(path, locate_member(path, "signal").offset + 1000)
+    os.utime(path, ns=(before.st_atime_ns, before.st_mtime_ns))
+    assert build(corpus, cache) == index
+    assert path.read_bytes() != whole  # bytes and date are as they were
+    assert kinds(cached) == {(index[1].recording_id, "check sum of the signal")}
+    assert build(corpus, cache) == index
+    assert path.read_bytes() == whole
+    assert problems(cached) == []
+
+
+def test_a_recording_that_the_index_alone_refuses_is_found(cached: Cached) -> None:
+    corpus, cache, index = cached
+    row = listed(corpus)[0]
+    stale = [IndexRow.refused(row, "its annotation was missing"), *index[1:]]
+    assert (row.recording_id, "status in the index") in kinds((corpus, cache, stale))
+
+
+def test_a_recording_that_the_chain_refused_is_no_problem_until_it_changes(tmp_path: Path) -> None:
+    write_corpus(tmp_path / "corpus")
+    write_recording(tmp_path / "corpus", "zz", flat_records=12)
+    cached = tmp_path / "corpus", tmp_path / "cache", build(tmp_path / "corpus", tmp_path / "cache")
+    assert [row.accepted for row in cached[2]] == [True, True, True, False]
+    assert problems(cached) == []
+    write_recording(tmp_path / "corpus", "zz", seed=5)
+    assert kinds(cached) == {("zz_s001_t000", "status in the index")}
+
+
+def test_a_file_of_a_recording_that_is_no_longer_wanted_is_left_over_and_kept(cached: Cached) -> None:
+    corpus, cache, index = cached
+    gone = corpus / listed(corpus)[0].path
+    gone.unlink()
+    newer = build(corpus, cache)
+    assert kinds((corpus, cache, newer)) == {(index[0].recording_id, LEFTOVER)}
+    assert (cache / index[0].file).is_file()
+    (cache / newer[0].chain / "notes.txt").write_text("mine")
+    assert ("notes", "extra file") in kinds((corpus, cache, newer))
 
 
 def test_a_file_of_another_recording_is_found(cached: Cached) -> None:

@@ -75,29 +75,37 @@ def cache_group() -> None:
 
 @cache_group.command(name="list", params=_located())
 def cache_list_command(env: str | None, params: dict[str, Any]) -> None:
-    """List the folders of the cache: fingerprint, recordings, size, last use, settings."""
+    """List the folders of the cache: fingerprint, recordings, size, when it was filled last, settings."""
     from seizure_pipeline.cli_cache import list_cache
 
-    _on_cache(env, params, list_cache)
+    _on_cache(env, params, lambda folder, _, parameters: list_cache(folder, parameters))
 
 
 @cache_group.command(name="prune", params=_located())
-@click.argument("fingerprints", nargs=-1, required=True)
+@click.argument("fingerprints", nargs=-1)
+@click.option("--leftovers", is_flag=True, help="Remove files of recordings that the window index no longer names.")
 @click.option("--yes", is_flag=True, help="Do not ask.")
 @click.option("--force", is_flag=True, help="Remove what the settings of now read, too.")
-def cache_prune_command(env: str | None, params: dict[str, Any], fingerprints: tuple[str, ...], yes: bool, force: bool) -> None:
-    """Delete the cached files of FINGERPRINTS, as `kedro cache list` shows them; asks first."""
-    from seizure_pipeline.cli_cache import prune_cache
+def cache_prune_command(
+    env: str | None, params: dict[str, Any], fingerprints: tuple[str, ...], leftovers: bool, yes: bool, force: bool
+) -> None:
+    """Delete the cached files of FINGERPRINTS, as `kedro cache list` shows them, or leftovers; asks first."""
+    from seizure_pipeline.cli_cache import prune_cache, prune_leftovers
 
-    _on_cache(env, params, lambda folder, parameters: prune_cache(folder, parameters, fingerprints, yes, force))
+    if leftovers == bool(fingerprints):
+        raise click.UsageError("name fingerprints, as `kedro cache list` shows them, or --leftovers")
+    if leftovers:
+        _on_cache(env, params, lambda folder, index, parameters: prune_leftovers(folder, index, parameters, yes))
+    else:
+        _on_cache(env, params, lambda folder, _, parameters: prune_cache(folder, parameters, fingerprints, yes, force))
 
 
-def _on_cache(env: str | None, params: dict[str, Any], act: Callable[[Path, dict[str, Any]], None]) -> None:
+def _on_cache(env: str | None, params: dict[str, Any], act: Callable[[Path, Path, dict[str, Any]], None]) -> None:
     _check_environment(env)
     configuration = _configuration(env, None, params)
-    folder = _root() / configuration["catalog"]["window_cache"]["filepath"]
+    folder, index = (_root() / configuration["catalog"][name]["filepath"] for name in ("window_cache", "window_index"))
     try:
-        act(folder, configuration["parameters"])
+        act(folder, index, configuration["parameters"])
     except (ValueError, OSError) as error:
         raise click.ClickException(f"{type(error).__name__}: {error}") from None
 

@@ -50,6 +50,29 @@ def prune_cache(folder: Path, parameters: dict[str, Any], names: tuple[str, ...]
             click.echo(f"    left alone, not the cache's own: {path}")
 
 
+def prune_leftovers(folder: Path, index: Path, parameters: dict[str, Any], sure: bool) -> None:
+    """Delete cached files that the window index at `index` no longer names, of the settings of now, after asking."""
+    import pandas as pd
+
+    from seizure_pipeline.cache import rows_from_table
+    from seizure_pipeline.cache.chains import remove_recordings
+    from seizure_pipeline.cache.verify import leftovers
+
+    if not index.is_file():
+        raise click.ClickException(f"{index}: no such file; the windowing pipeline writes it")
+    wanted = _wanted(parameters)
+    files = leftovers(folder, wanted, rows_from_table(pd.read_parquet(index)))
+    for path in files:
+        click.echo(f"{path}  {path.stat().st_size / MEGABYTE:,.1f} MB")
+    if not files:
+        click.echo(f"{folder / wanted}: nothing is left over")
+        return
+    if not sure:
+        click.confirm(f"Delete these {len(files)} files of recordings that {index} does not name?", abort=True)
+    remove_recordings(folder / wanted, files)
+    click.echo(f"{len(files)} files deleted")
+
+
 def _wanted(parameters: dict[str, Any]) -> str:
     from seizure_pipeline.cache import PreparationSettings
     from seizure_pipeline.cache.chains import chain_fingerprint
@@ -60,7 +83,7 @@ def _wanted(parameters: dict[str, Any]) -> str:
 
 
 def _line(chain: Chain, wanted: str) -> str:
-    used = time.strftime("%Y-%m-%d %H:%M", time.localtime(chain.last_used_s))
+    filled = time.strftime("%Y-%m-%d %H:%M", time.localtime(chain.last_filled_s))
     size = f"{chain.size_bytes / MEGABYTE:,.1f} MB"
-    line = f"{chain.name:<16}  {chain.recordings:>6,} recordings  {size:>14}  last used {used}"
+    line = f"{chain.name:<16}  {chain.recordings:>6,} recordings  {size:>14}  last filled {filled}"
     return f"{line}  the settings of now" if chain.name == wanted else line

@@ -11,7 +11,7 @@ import pandas as pd
 from pydantic import Field
 
 from seizure_pipeline.baselines import one_feature_traces
-from seizure_pipeline.cache import IndexRow, open_signal, rows_from_table, table_from_rows
+from seizure_pipeline.cache import IndexRow, open_row, rows_from_table, table_from_rows
 from seizure_pipeline.cache.index import accepted_of_split
 from seizure_pipeline.cache.kept import NumberArrays, keep_traces, read_kept
 from seizure_pipeline.configuration import Settings
@@ -63,7 +63,7 @@ def keep_baseline_traces(cache: Path, rows: list[IndexRow], folder: Path) -> lis
     """Write the traces of the one-feature detectors of every row below `folder`; unchanged ones are kept."""
 
     def trace(row: IndexRow) -> NumberArrays:
-        cached = open_signal(cache / row.file)
+        cached = open_row(cache, row)
         signal_CT = cached.signal.astype(np.float32) * np.float32(cached.step_sd)
         return one_feature_traces(signal_CT, cached.layout.sample_starts)
 

@@ -36,7 +36,8 @@ ROOMS = frozenset(
     }
 )
 PATHS = frozenset(
-    {"corpus_root", "corpus_anonymous", "own_recordings", "data_root", "copy_from", "copy_from_anonymous", "copy_to"}
+    {"corpus_root", "corpus_anonymous", "own_recordings", "own_recordings_anonymous", "data_root"}
+    | {"copy_from", "copy_from_anonymous", "copy_to"}
 )
 
 
@@ -207,11 +208,10 @@ class RunSummary:
         from seizure_pipeline.summary import print_detections, print_refusals, print_results
 
         made = pipeline.all_outputs()
-        for index in ("recordings", "window_index"):
+        for index in ("window_index", "recordings"):
             if index in made:
-                refused = catalog.load(index)
-        if "recordings" in made or "window_index" in made:
-            print_refusals(refused)
+                print_refusals(catalog.load(index))
+                break
         if "comparison" in made:
             print_results(catalog.load("metrics"), catalog.load("comparison"), _folder_of(catalog["metrics"]))
         if "detection_table" in made:

@@ -4,20 +4,22 @@ from __future__ import annotations
 
 import logging
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Generator
 from concurrent.futures.process import BrokenProcessPool
+from contextlib import closing
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TypeAlias
 
 from pydantic import Field
 
-from seizure_pipeline.cache.chains import chain_fingerprint, leave_chain, open_chain
-from seizure_pipeline.cache.facts import Origin, SignalFacts, xxh3_of_file
-from seizure_pipeline.cache.fill import REFUSALS, Job, fill
+from seizure_pipeline.cache.chains import chain_fingerprint, hold_chain, leave_chain, open_chain
+from seizure_pipeline.cache.facts import Origin, xxh3_of_file
+from seizure_pipeline.cache.fill import Job, fill
 from seizure_pipeline.cache.index import CacheError, IndexRow
-from seizure_pipeline.cache.ledger import NO_FILE, Entry, FileState, Ledger, file_states, windows_mark
-from seizure_pipeline.cache.store import rewrite_facts, whole_facts
+from seizure_pipeline.cache.ledger import NO_FILE, Ledger, file_states
+from seizure_pipeline.cache.parts import FileState
+from seizure_pipeline.cache.store import Stored, find_whole, rewrite_facts
 from seizure_pipeline.configuration import Settings
 from seizure_pipeline.corpora import Folder, RecordingRow
 from seizure_pipeline.corpora.folder import FileFacts
@@ -27,13 +29,15 @@ from seizure_pipeline.signals import SignalSettings
 from seizure_pipeline.windows import WindowSettings
 from seizure_pipeline.workers import Crew, in_threads
 
-__all__ = ["REFUSALS", "PreparationSettings", "build_cache", "chain_fingerprint"]
 log = logging.getLogger(__name__)
 Task: TypeAlias = tuple[RecordingRow, Origin]
-WAITING_LOCAL = 2
+WAITING = 2
 """Recordings that wait for a process, so that none waits for a recording."""
-WAITING_REMOTE = 8
-"""The same where each is fetched first: as many transfers at once, and as many copies on the disk."""
+WAITING_SMALL = 8
+"""The same where each is fetched first: as many transfers at once, while they take no more than WAITING_BYTES."""
+WAITING_BYTES = 1 << 30
+FETCHED = ".fetched"
+"""Folder in the cache for copies of remote recordings: the system's for temporary files may be small."""
 KEPT, RELABELLED, PREPARED, REFUSED = "kept", "relabelled", "prepared", "refused"
 
 
@@ -54,30 +58,28 @@ def build_cache(
     own; another annotation only the facts beside the signal; other windows or splits only the index. Raises CacheError if
     `cache` cannot be written or a file changes while it is read, TransferError if one cannot be fetched."""
     chain = chain_fingerprint(settings.signals, montage)
-    ledger = Ledger(cache / chain)
-    done, to_do = _sort_out(rows, chain, ledger, file_states(cache / chain), settings.windows)
-    outcomes = Counter({KEPT: sum(row.accepted for row in rows) - len(to_do)})
-    try:
-        if to_do:
-            folder = open_chain(cache, settings.signals, montage)
-            with Crew(settings.workers) as crew:
-                for outcome, entry in _in_turn(_Builder(corpus, settings, montage, folder, crew), to_do):
-                    ledger.add(entry)
-                    done[entry.row.recording_id] = entry.row
-                    outcomes[outcome] += 1
-    finally:
-        ledger.write()
-    leave_chain(cache / chain)
+    with hold_chain(cache / chain):
+        ledger = Ledger(cache / chain, settings.windows)
+        done, to_do = _sort_out(rows, chain, ledger, file_states(cache / chain))
+        outcomes = Counter({KEPT: sum(row.accepted for row in rows) - len(to_do)})
+        try:
+            with closing(_made(corpus, settings, montage, cache, to_do)) as all_made:
+                for made in all_made:
+                    ledger.add(made.origin, made.state, made.row)
+                    done[made.row.recording_id] = made.row
+                    outcomes[made.outcome] += 1
+        finally:
+            ledger.write()
+        leave_chain(cache / chain)
     index = [done[row.recording_id] for row in rows]
     _report(rows, index, outcomes)
     return index
 
 
 def _sort_out(
-    rows: list[RecordingRow], chain: str, ledger: Ledger, files: dict[str, FileState], windows: WindowSettings
+    rows: list[RecordingRow], chain: str, ledger: Ledger, files: dict[str, FileState]
 ) -> tuple[dict[str, IndexRow], list[Task]]:
     """The index rows that stand as they are, by recording, and the rows that must be seen to with their origins."""
-    mark = windows_mark(windows)
     done: dict[str, IndexRow] = {}
     to_do: list[Task] = []
     for row in rows:
@@ -85,7 +87,7 @@ def _sort_out(
             done[row.recording_id] = IndexRow.refused(row, row.reason)
             continue
         origin = Origin.of(row, chain)
-        unchanged = ledger.unchanged(row, origin.fingerprint, files, windows, mark)
+        unchanged = ledger.unchanged(row, origin.fingerprint, files)
         if unchanged is None:
             to_do.append((row, origin))
         else:
@@ -93,12 +95,40 @@ def _sort_out(
     return done, to_do
 
 
-def _in_turn(builder: _Builder, to_do: list[Task]) -> Iterator[tuple[str, Entry]]:
-    threads = builder.settings.workers + (WAITING_LOCAL if builder.corpus.is_local else WAITING_REMOTE)
-    with ProgressMeter("caching recordings", len(to_do), "recordings") as meter:
-        for outcome, entry in in_threads(builder.see_to, to_do, threads):
-            yield outcome, entry
-            meter.advance(note=entry.row.recording_id)
+def _made(
+    corpus: Folder, settings: PreparationSettings, montage: MontageSettings, cache: Path, to_do: list[Task]
+) -> Generator[_Made]:
+    """What became of each recording, as they are done."""
+    if not to_do:
+        return
+    with (
+        open_chain(cache, settings.signals, montage) as folder,
+        Crew(settings.workers) as crew,
+        ProgressMeter("caching recordings", len(to_do), "recordings") as meter,
+    ):
+        copies, waiting = None, WAITING
+        if not corpus.is_local:
+            copies, waiting = cache / FETCHED, _fetched_ahead(to_do)
+            copies.mkdir(exist_ok=True)
+        builder = _Builder(corpus, settings, montage, folder, copies, crew)
+        for made in in_threads(builder.see_to, to_do, settings.workers + waiting):
+            yield made
+            meter.advance(note=made.row.recording_id)
+
+
+def _fetched_ahead(to_do: list[Task]) -> int:
+    largest = max(row.size_bytes for row, _ in to_do)
+    return min(WAITING_SMALL, max(WAITING, WAITING_BYTES // max(1, largest)))
+
+
+@dataclass(frozen=True, slots=True)
+class _Made:
+    """What was done about a recording, from what origin, its file's state then, and its row."""
+
+    outcome: str
+    origin: str
+    state: FileState
+    row: IndexRow
 
 
 @dataclass(frozen=True)
@@ -107,51 +137,49 @@ class _Builder:
     settings: PreparationSettings
     montage: MontageSettings
     folder: Path
+    copies: Path | None
     crew: Crew
 
-    def see_to(self, task: Task) -> tuple[str, Entry]:
-        """Bring one recording's file up to date; what was done, and its entry in the ledger."""
+    def see_to(self, task: Task) -> _Made:
+        """Bring one recording's file up to date."""
         row, origin = task
         target = self.folder / f"{row.recording_id}.npz"
-        outcome, made = self._bring_up_to_date(target, origin)
-        windows, file = self.settings.windows, NO_FILE
-        if isinstance(made, str):
+        outcome, stored = self._bring_up_to_date(target, origin)
+        if isinstance(stored, str):
             target.unlink(missing_ok=True)  # made from a file that is no longer what it was
-            listed = IndexRow.refused(row, made)
-        else:
-            facts = target.stat()
-            file = (facts.st_size, facts.st_mtime_ns)
-            listed = IndexRow.accepted_from(row, made, facts.st_size, windows)
-        return outcome, Entry(origin.fingerprint, windows_mark(windows), *file, listed)
+            return _Made(outcome, origin.fingerprint, NO_FILE, IndexRow.refused(row, stored))
+        listed = IndexRow.accepted_from(row, stored.facts, stored.state[0], self.settings.windows)
+        return _Made(outcome, origin.fingerprint, stored.state, listed)
 
-    def _bring_up_to_date(self, target: Path, origin: Origin) -> tuple[str, SignalFacts | str]:
-        there = whole_facts(target)
-        if there is not None and there.origin.chain != origin.chain:
+    def _bring_up_to_date(self, target: Path, origin: Origin) -> tuple[str, Stored | str]:
+        there = find_whole(target)
+        if there is not None and there.facts.origin.chain != origin.chain:
             there = None
-        if there is not None and there.origin.fingerprint == origin.fingerprint:
+        if there is not None and there.facts.origin.fingerprint == origin.fingerprint:
             return KEPT, there
-        if there is not None and there.origin.source.is_version(origin.source):
+        if there is not None and there.facts.origin.source.is_version(origin.source):
             return RELABELLED, _relabel(target, there, origin)
         source = origin.source
-        with self.corpus.local(FileFacts(source.path, source.size_bytes, source.token)) as edf:
-            if there is not None and xxh3_of_file(edf) == there.origin.source.xxh3_128:
+        with self.corpus.local(FileFacts(source.path, source.size_bytes, source.token), self.copies) as edf:
+            if there is not None and xxh3_of_file(edf) == there.facts.origin.source.xxh3_128:
                 return RELABELLED, _relabel(target, there, origin)
             made = self._prepare(Job(edf, self.corpus.is_local, target, origin, self.settings.signals, self.montage))
         return (REFUSED if isinstance(made, str) else PREPARED), made
 
-    def _prepare(self, job: Job) -> SignalFacts | str:
+    def _prepare(self, job: Job) -> Stored | str:
         try:
             return self.crew.run(fill, job)
         except BrokenProcessPool as error:
             raise CacheError(
-                f"{job.origin.source.path}: its worker process was killed, for lack of memory most often; try fewer workers"
+                f"{job.origin.source.path}: a worker process was killed while this or another recording was under way, "
+                "for lack of memory most often; try fewer workers"
             ) from error
 
 
-def _relabel(target: Path, there: SignalFacts, origin: Origin) -> SignalFacts:
+def _relabel(target: Path, there: Stored, origin: Origin) -> Stored:
     """The same signal under another annotation, or another name or date of the same file."""
-    source = replace(origin.source, xxh3_128=there.origin.source.xxh3_128)
-    return rewrite_facts(target, there, replace(origin, source=source))
+    source = replace(origin.source, xxh3_128=there.facts.origin.source.xxh3_128)
+    return rewrite_facts(target, there.facts, replace(origin, source=source))
 
 
 def _report(rows: list[RecordingRow], index: list[IndexRow], outcomes: Counter[str]) -> None:

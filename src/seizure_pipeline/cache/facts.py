@@ -149,7 +149,12 @@ class SignalFacts:
 def read_facts(path: Path) -> SignalFacts:
     """The facts in a cached file; raises one of UNREADABLE where there is no file of this format."""
     with zipfile.ZipFile(path) as archive:
-        return SignalFacts.from_json(bytes(_member(archive, META)).decode())
+        return facts_in(archive)
+
+
+def facts_in(archive: zipfile.ZipFile) -> SignalFacts:
+    """`read_facts` of an archive that is open."""
+    return SignalFacts.from_json(bytes(_member(archive, META)).decode())
 
 
 def small_members(archive: zipfile.ZipFile) -> dict[str, NDArray[Any]]:

@@ -5,10 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from seizure_pipeline.cache.facts import Origin, SignalFacts, xxh3_of_file
+from seizure_pipeline.cache.facts import Origin, xxh3_of_file
 from seizure_pipeline.cache.index import CacheError
 from seizure_pipeline.cache.prepare import prepare
-from seizure_pipeline.cache.store import write_signal
+from seizure_pipeline.cache.store import Stored, write_signal
 from seizure_pipeline.corpora.listing import FileFacts, facts_of
 from seizure_pipeline.corpora.table import named
 from seizure_pipeline.montage import MontageError, MontageSettings
@@ -30,8 +30,8 @@ class Job:
     montage: MontageSettings
 
 
-def fill(job: Job) -> SignalFacts | str:
-    """Prepare and write one recording; returns the facts beside its signal, or the reason why it is refused.
+def fill(job: Job) -> Stored | str:
+    """Prepare and write one recording; returns its file's facts and state, or the reason why it is refused.
 
     Raises CacheError if the corpus's file is not, or no longer, the one that was listed; OSError if it cannot be read or
     the cache cannot be written."""

@@ -116,15 +116,17 @@ def signal_fingerprint(signal_xxh3_128: str, seizures: tuple[Interval, ...]) -> 
 def count_kinds(layout: Layout, seizures: tuple[Interval, ...], windows: WindowSettings) -> dict[str, Any]:
     """How many windows of each kind a recording has, by the index's column; seizures in seconds of recorded time."""
     ictal_before = np.concatenate([[0], np.cumsum(token_labels(layout, seizures))])
-    shares: list[float] = []
+    kinds, n_windows = [], 0
     for tokens, start in zip(layout.stretch_tokens, layout.token_starts, strict=True):
         first = start + np.asarray(starts(tokens, windows.window_tokens, windows.stride_tokens))
         valid = np.minimum(windows.window_tokens, start + tokens - first)
-        shares.extend((ictal_before[first + valid] - ictal_before[first]) / valid)
-    kinds = [kind_of(np.asarray([share]), windows) for share in shares if share]
+        ictal = ictal_before[first + valid] - ictal_before[first]
+        some = ictal > 0
+        kinds += [kind_of(np.asarray([share]), windows) for share in ictal[some] / valid[some]]
+        n_windows += len(first)
     partial, full = kinds.count(Kind.PARTIAL), kinds.count(Kind.FULL)
     return {
-        "background_windows": len(shares) - partial - full,
+        "background_windows": n_windows - partial - full,
         "partial_windows": partial,
         "full_windows": full,
     }

@@ -15,13 +15,13 @@ from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Self
+from typing import Any, BinaryIO, Self
 
 import numpy as np
 from numpy.lib import format as npy
 from numpy.typing import DTypeLike, NDArray
 
-from seizure_pipeline.cache.parts import new_part
+from seizure_pipeline.cache.parts import FileState, new_part, state_of
 
 ALIGNMENT_BYTES = 4096
 LOCAL_HEADER_BYTES = 30
@@ -42,9 +42,11 @@ class Member:
 class NpzWriter:
     """A context that writes a mappable NPZ at `path`, atomically: a reader sees the old file or the whole new one.
 
-    On success the file is synchronised and renamed, on an error nothing of it is left. An OSError, a full disk say,
-    names `path`.
+    On success the file is synchronised and renamed, and `state` is its state; on an error nothing of it is left. An
+    OSError, a full disk say, names `path`.
     """
+
+    state: FileState
 
     def __init__(self, path: Path) -> None:
         self._path = path
@@ -112,8 +114,8 @@ class NpzWriter:
         self._archive.close()
         self._file.flush()
         os.fsync(self._file.fileno())
-        self._file.close()
-        os.replace(self._temporary, self._path)
+        self.state = state_of(self._file)
+        os.replace(self._temporary, self._path)  # before it is closed: it is locked that long
 
     def _remove(self) -> None:
         with suppress(OSError):  # the archive's closing lines fail too on a full disk; the file goes anyway
@@ -132,18 +134,23 @@ def write_npz(path: Path, arrays: dict[str, NDArray[Any]]) -> None:
 
 def locate_member(path: Path, name: str) -> Member:
     """Where array `name` of an NPZ lies; raises ValueError if it is not stored plain, KeyError if it is missing."""
-    with zipfile.ZipFile(path) as archive, open(path, "rb") as file:
-        member = archive.getinfo(f"{name}.npy")
-        if member.compress_type != zipfile.ZIP_STORED:
-            raise ValueError(f"{path}: member {name} is compressed; only stored members can be mapped")
-        file.seek(member.header_offset)
-        name_bytes, extra_bytes = struct.unpack("<HH", file.read(LOCAL_HEADER_BYTES)[26:30])
-        file.seek(name_bytes + extra_bytes, os.SEEK_CUR)
-        npy.read_magic(file)
-        shape, fortran, dtype = npy.read_array_header_1_0(file)
-        if fortran:
-            raise ValueError(f"{path}: member {name} is in Fortran order; arrays here are in C order")
-        return Member(file.tell(), shape, dtype)
+    with open(path, "rb") as file, zipfile.ZipFile(file) as archive:
+        return member_of(archive, file, name)
+
+
+def member_of(archive: zipfile.ZipFile, file: BinaryIO, name: str) -> Member:
+    """`locate_member` in an archive that is open, and `file`, the file that it is read from."""
+    member = archive.getinfo(f"{name}.npy")
+    if member.compress_type != zipfile.ZIP_STORED:
+        raise ValueError(f"{file.name}: member {name} is compressed; only stored members can be mapped")
+    file.seek(member.header_offset)
+    name_bytes, extra_bytes = struct.unpack("<HH", file.read(LOCAL_HEADER_BYTES)[26:30])
+    file.seek(name_bytes + extra_bytes, os.SEEK_CUR)
+    npy.read_magic(file)
+    shape, fortran, dtype = npy.read_array_header_1_0(file)
+    if fortran:
+        raise ValueError(f"{file.name}: member {name} is in Fortran order; arrays here are in C order")
+    return Member(file.tell(), shape, dtype)
 
 
 def map_member(path: Path, name: str) -> NDArray[Any]:

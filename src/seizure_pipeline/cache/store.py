@@ -7,7 +7,7 @@ import zipfile
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 import numpy as np
 import xxhash
@@ -19,12 +19,14 @@ from seizure_pipeline.cache.facts import (
     UNREADABLE,
     Origin,
     SignalFacts,
+    facts_in,
     facts_of_members,
-    read_facts,
     small_members,
     xxh3_of_file,
 )
-from seizure_pipeline.cache.npz import NpzWriter, locate_member, map_member, npy_header
+from seizure_pipeline.cache.index import CacheError, IndexRow, signal_fingerprint
+from seizure_pipeline.cache.npz import Member, NpzWriter, locate_member, map_member, member_of, npy_header
+from seizure_pipeline.cache.parts import FileState, state_of
 from seizure_pipeline.cache.prepare import Prepared
 from seizure_pipeline.montage import ELECTRODES
 from seizure_pipeline.windows import TOKEN_SAMPLES, Layout, Window, WindowSettings
@@ -58,8 +60,16 @@ class CachedSignal:
         return samples_CT
 
 
-def write_signal(path: Path, prepared: Prepared, origin: Origin) -> SignalFacts:
-    """Write a prepared recording with what it was made from, row by row; returns the facts that stand beside it."""
+@dataclass(frozen=True, slots=True)
+class Stored:
+    """A cached file: the facts beside its signal, and its state when they were written or, before that, looked at."""
+
+    facts: SignalFacts
+    state: FileState
+
+
+def write_signal(path: Path, prepared: Prepared, origin: Origin) -> Stored:
+    """Write a prepared recording with what it was made from, row by row."""
     digest = xxhash.xxh3_128()
     with NpzWriter(path) as writer:
         shape = (len(prepared.sd_uv), sum(prepared.layout.stretch_samples))
@@ -75,27 +85,33 @@ def write_signal(path: Path, prepared: Prepared, origin: Origin) -> SignalFacts:
             signal_xxh3_128=digest.hexdigest(),
         )
         writer.add(META, facts.to_array())
-    return facts
+    return Stored(facts, writer.state)
 
 
-def rewrite_facts(path: Path, facts: SignalFacts, origin: Origin) -> SignalFacts:
-    """Write a cached file anew from its own signal, with another origin; the file is the one that `write_signal` makes."""
+def rewrite_facts(path: Path, facts: SignalFacts, origin: Origin) -> Stored:
+    """Write a cached file anew from its own signal, with another origin; the file is the one that `write_signal` makes.
+
+    Raises CacheError, and leaves the file, if the signal is not the one that `facts` know."""
     changed = replace(facts, origin=origin)
     with zipfile.ZipFile(path) as archive:
         small = small_members(archive)
     signal: NDArray[np.int16] = map_member(path, SIGNAL)
+    digest = xxhash.xxh3_128()
     with NpzWriter(path) as writer:
-        writer.add_rows(SIGNAL, signal.shape, signal.dtype, signal)
+        writer.add_rows(SIGNAL, signal.shape, signal.dtype, _digested(signal, digest))
+        if digest.hexdigest() != facts.signal_xxh3_128:
+            raise CacheError(f"{path}: the signal changed while it was copied; run windowing again, and look at the disk")
         writer.add("median_uv", small["median_uv"])
         writer.add("sd_uv", small["sd_uv"])
         writer.add(META, changed.to_array())
-    return changed
+    return Stored(changed, writer.state)
 
 
-def whole_facts(path: Path) -> SignalFacts | None:
-    """The facts of a cached file of which every byte that is read later is as it was written, else None."""
+def find_whole(path: Path) -> Stored | None:
+    """A cached file of which every byte that is read later is as it was written, else None."""
     try:
-        return inspect(path)
+        state = state_of(path)
+        return Stored(inspect(path), state)
     except UNREADABLE:
         return None
 
@@ -121,14 +137,60 @@ def inspect(path: Path, buffer: bytearray | None = None) -> SignalFacts:
 
 
 def open_signal(path: Path) -> CachedSignal:
-    """Map a cached recording; raises FileNotFoundError or ValueError for a missing or foreign file."""
+    """Map a cached recording; raises FileNotFoundError or CacheError for a missing or foreign file."""
+    with open(path, "rb") as file:
+        facts, member = _facts_and_member(path, file)
+        return _mapped(file, facts, member)
+
+
+def open_row(cache: Path, row: IndexRow) -> CachedSignal:
+    """Map the cached recording of an index row; raises CacheError if the file is not the one that the index knows."""
+    with _opened(cache / row.file) as file:
+        facts, member = _facts_and_member(cache / row.file, file)
+        _check_row(cache / row.file, row, facts, member)
+        return _mapped(file, facts, member)
+
+
+def locate_row(cache: Path, row: IndexRow) -> tuple[Member, float]:
+    """Where the signal of an index row lies in its file, and its step in robust standard deviations.
+
+    Raises as `open_row`."""
+    with _opened(cache / row.file) as file:
+        facts, member = _facts_and_member(cache / row.file, file)
+    _check_row(cache / row.file, row, facts, member)
+    return member, facts.step_sd
+
+
+def _opened(path: Path) -> BinaryIO:
     try:
-        facts = read_facts(path)
-    except FileNotFoundError:
-        raise
+        return open(path, "rb")
+    except FileNotFoundError as error:
+        raise CacheError(f"{path}: no such file, though the index names it; run the windowing pipeline again") from error
+
+
+def _facts_and_member(path: Path, file: BinaryIO) -> tuple[SignalFacts, Member]:
+    try:
+        with zipfile.ZipFile(file) as archive:
+            return facts_in(archive), member_of(archive, file, SIGNAL)
     except UNREADABLE as error:
-        raise ValueError(f"{path}: not a cached recording of this format ({error}); run the windowing pipeline") from error
-    return CachedSignal(map_member(path, SIGNAL), facts.layout, facts.step_sd)
+        raise CacheError(f"{path}: not a cached recording of this format ({error}); run the windowing pipeline") from error
+
+
+def _check_row(path: Path, row: IndexRow, facts: SignalFacts, member: Member) -> None:
+    """An index that is older than the file would lay its seizures over other samples."""
+    found = signal_fingerprint(facts.signal_xxh3_128, row.seizures)
+    for what, in_file, in_index in (
+        ("signal and seizures", found, row.fingerprint),
+        ("stretches", facts.layout, row.layout),
+        ("samples", member.shape, (len(ELECTRODES), sum(row.stretch_samples))),
+    ):
+        if in_file != in_index:
+            raise CacheError(f"{path}: {what} {in_file}, the index has {in_index}; run the windowing pipeline again")
+
+
+def _mapped(file: BinaryIO, facts: SignalFacts, member: Member) -> CachedSignal:
+    signal: NDArray[np.int16] = np.memmap(file, member.dtype, "r", member.offset, member.shape)
+    return CachedSignal(signal, facts.layout, facts.step_sd)
 
 
 def _digested(rows: Iterable[NDArray[np.int16]], digest: xxhash.xxh3_128) -> Iterator[NDArray[np.int16]]:

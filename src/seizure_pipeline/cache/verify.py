@@ -1,4 +1,8 @@
-"""Holding the cache against its index, the corpus and the settings: every file read once, everything wrong listed."""
+"""Holding the cache against its index, the corpus and the settings: every file read once, everything wrong listed.
+
+Windowing keeps a file by its bytes and date alone. What is wrong here is dropped from its ledger, so that it looks into
+the file and makes it again.
+"""
 
 from __future__ import annotations
 
@@ -11,10 +15,10 @@ from pathlib import Path
 from pydantic import Field
 
 from seizure_pipeline.cache.build import PreparationSettings
-from seizure_pipeline.cache.chains import CHAIN, chain_fingerprint
-from seizure_pipeline.cache.facts import BUFFER_BYTES, UNREADABLE, Origin, SignalFacts, xxh3_of_file
+from seizure_pipeline.cache.chains import CHAIN, chain_fingerprint, hold_chain
+from seizure_pipeline.cache.facts import BUFFER_BYTES, UNREADABLE, Origin, SignalFacts, read_facts, xxh3_of_file
 from seizure_pipeline.cache.index import IndexRow, count_kinds, signal_fingerprint
-from seizure_pipeline.cache.ledger import LEDGER
+from seizure_pipeline.cache.ledger import LEDGER, Ledger
 from seizure_pipeline.cache.store import DamagedFile, inspect
 from seizure_pipeline.configuration import Settings
 from seizure_pipeline.corpora import Folder, RecordingRow
@@ -25,6 +29,9 @@ from seizure_pipeline.windows import WindowSettings
 from seizure_pipeline.workers import in_threads
 
 log = logging.getLogger(__name__)
+LEFTOVER = "leftover"
+"""A whole file of a recording that is no longer in the index: not wrong, and of no use until the recording is back."""
+SOURCE_CHANGED = "check sum of the source"
 
 
 class VerifySettings(Settings):
@@ -66,14 +73,19 @@ def verify_cache(
     cache: Path,
     settings: VerifySettings,
 ) -> list[Problem]:
-    """Everything that is wrong with the cache, by recording; `rows` is the corpus as it is listed now.
+    """Everything that is wrong with the cache, and leftovers, by recording; `rows` is the corpus as it is listed now.
 
-    Raises TransferError if a source is wanted and cannot be fetched."""
+    The next windowing looks into the files that are named. Raises TransferError if a source is wanted and cannot be
+    fetched."""
     chain = chain_fingerprint(preparation.signals, montage)
     expected = Expected(corpus, {row.recording_id: row for row in rows}, chain, preparation.windows, cache, settings.sources)
     cached = [row for row in index if row.accepted]
-    problems = [*_index_problems(rows, index), *_extra_files(cache, chain, cached)]
-    problems += _file_problems(expected, cached, settings.threads)
+    with hold_chain(cache / chain):
+        ledger = Ledger(cache / chain, preparation.windows)
+        problems = [*_index_problems(expected, index, ledger), *_extra_files(expected, index)]
+        problems += _file_problems(expected, cached, settings.threads)
+        ledger.drop(each.recording for each in problems if each.problem != LEFTOVER)
+        ledger.write()
     return sorted(problems, key=lambda each: (each.recording, each.file, each.problem))
 
 
@@ -151,11 +163,11 @@ def _source_problems(expected: Expected, row: IndexRow, facts: SignalFacts, buff
         found = xxh3_of_file(edf, buffer)
     if found != facts.origin.source.xxh3_128:
         wanted = facts.origin.source.xxh3_128
-        yield Problem(row.recording_id, corpus_row.path, "check sum of the source", found, wanted)
+        yield Problem(row.recording_id, corpus_row.path, SOURCE_CHANGED, found, wanted)
 
 
-def _index_problems(rows: list[RecordingRow], index: list[IndexRow]) -> Iterator[Problem]:
-    known = {row.recording_id: row for row in rows}
+def _index_problems(expected: Expected, index: list[IndexRow], ledger: Ledger) -> Iterator[Problem]:
+    known = expected.rows
     cached = {row.recording_id: row for row in index}
     for name in known.keys() - cached.keys():
         yield Problem(name, known[name].path, "not in the index", "in the corpus", "in the index too")
@@ -163,18 +175,38 @@ def _index_problems(rows: list[RecordingRow], index: list[IndexRow]) -> Iterator
         yield Problem(name, cached[name].file, "not in the corpus", "in the index", "in the corpus too")
     for name in known.keys() & cached.keys():
         row, made = known[name], cached[name]
-        if made.accepted and not row.accepted:
-            yield Problem(name, made.file, "status in the index", made.status, row.status)
-        found, expected = (f"{each.split}, patient {each.patient_id}" for each in (made, row))
-        if found != expected:
-            yield Problem(name, made.file, "split in the index", found, expected)
+        was_refused = not made.accepted and ledger.holds_refusal(name, Origin.of(row, expected.chain).fingerprint)
+        if made.accepted != row.accepted and not was_refused:
+            yield Problem(name, made.file or row.path, "status in the index", made.status, row.status)
+        found, wanted = (f"{each.split}, patient {each.patient_id}" for each in (made, row))
+        if found != wanted:
+            yield Problem(name, made.file or row.path, "split in the index", found, wanted)
 
 
-def _extra_files(cache: Path, chain: str, cached: list[IndexRow]) -> Iterator[Problem]:
+def _extra_files(expected: Expected, index: list[IndexRow]) -> Iterator[Problem]:
     """Files in the chain's folder that no row names; other chains' folders and files in the making are not looked at."""
-    known = {row.file for row in cached} | {f"{chain}/{CHAIN}", f"{chain}/{LEDGER}"}
+    left = set(leftovers(expected.cache, expected.chain, index))
+    for path in _unnamed(expected.cache, expected.chain, index):
+        what = LEFTOVER if path in left else "extra file"
+        yield Problem(path.stem, f"{expected.chain}/{path.name}", what, "in the cache", "no such file")
+
+
+def leftovers(cache: Path, chain: str, index: list[IndexRow]) -> list[Path]:
+    """Files of a chain's folder that are whole recordings of its own and that the index does not name."""
+    return [path for path in _unnamed(cache, chain, index) if _is_own(path, chain)]
+
+
+def _unnamed(cache: Path, chain: str, index: list[IndexRow]) -> Iterator[Path]:
+    named = {Path(row.file).name for row in index if row.accepted and row.chain == chain} | {CHAIN, LEDGER}
     folder = cache / chain
     for path in sorted(folder.iterdir()) if folder.is_dir() else []:
-        file = f"{chain}/{path.name}"
-        if file not in known and not (path.name.startswith(".") and path.suffix == ".part"):
-            yield Problem(path.stem, file, "extra file", "in the cache", "no such file")
+        if path.name not in named and not (path.name.startswith(".") and path.suffix == ".part"):
+            yield path
+
+
+def _is_own(path: Path, chain: str) -> bool:
+    try:
+        origin = read_facts(path).origin
+    except UNREADABLE:
+        return False
+    return (f"{origin.recording_id}.npz", origin.chain) == (path.name, chain)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from seizure_pipeline.cache import IndexRow, open_signal
+from seizure_pipeline.cache import IndexRow, open_row
 from seizure_pipeline.cache.index import check_chain
 from seizure_pipeline.cache.kept import NumberArrays, keep_traces
 from seizure_pipeline.inference.settings import InferenceSettings
@@ -30,7 +30,7 @@ def keep_model_traces(
     model = model.to(settings.device)
 
     def make(row: IndexRow) -> NumberArrays:
-        return {MODEL: probability_trace(model, open_signal(cache / row.file), windows, settings)}
+        return {MODEL: probability_trace(model, open_row(cache, row), windows, settings)}
 
     made_from = {
         "version": INFERENCE_VERSION,

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from seizure_pipeline.cache import CacheError, IndexRow, open_signal
-from seizure_pipeline.cache.npz import locate_member
+from seizure_pipeline.cache import IndexRow, locate_row
 from seizure_pipeline.progress import follow
 from seizure_pipeline.training.batches import LabelledWindows, WindowSource
 from seizure_pipeline.training.settings import TrainingSettings
@@ -33,13 +32,7 @@ def label_windows(rows: list[IndexRow], settings: WindowSettings, shuffle_seed: 
 
 
 def locate(cache: Path, row: IndexRow) -> StoredSignal:
-    """Where the samples of a cached recording lie; raises CacheError if they are not as many as the index says."""
-    path = cache / row.file
-    step_sd = open_signal(path).step_sd
-    member = locate_member(path, "signal")
+    """Where the samples of a cached recording lie; raises CacheError if they are not those that the index knows."""
+    member, step_sd = locate_row(cache, row)
     channels, samples = member.shape
-    if samples != sum(row.stretch_samples):
-        raise CacheError(
-            f"{path}: {samples} samples, the index has {sum(row.stretch_samples)}; run the windowing pipeline again"
-        )
-    return StoredSignal(path, member.offset, channels, samples, step_sd)
+    return StoredSignal(cache / row.file, member.offset, channels, samples, step_sd)

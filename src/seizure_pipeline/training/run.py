@@ -11,7 +11,7 @@ from typing import Any
 import torch
 
 from seizure_pipeline.cache import IndexRow, cache_fingerprint
-from seizure_pipeline.cache.build import chain_fingerprint
+from seizure_pipeline.cache.chains import chain_fingerprint
 from seizure_pipeline.cache.index import accepted_of_split, check_chain
 from seizure_pipeline.configuration import fingerprint
 from seizure_pipeline.inference.settings import InferenceSettings

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from seizure_pipeline.cache import IndexRow, open_signal
+from seizure_pipeline.cache import IndexRow, open_row
 from seizure_pipeline.inference.scored import trace_of
 from seizure_pipeline.inference.settings import InferenceSettings
 from seizure_pipeline.inference.traces import probability_trace
@@ -32,7 +32,7 @@ class Validation:
         """Sensitivities at the false-alarm budgets, AUROC and average precision."""
         traces = []
         for row in follow(self.rows, "validating", len(self.rows), "recordings"):
-            signal = open_signal(self.cache / row.file)
+            signal = open_row(self.cache, row)
             traces.append(trace_of(row, probability_trace(model, signal, self.windows, self.inference)))
         summary = evaluate(traces, self.post_processing)
         return {name: _number(summary[name]) for name in METRICS}

@@ -136,7 +136,7 @@ def draw_pages(
     for row in most[: settings.pages]:
         trace, detections = found[row.recording_id]
         figures[f"{row.recording_id}.png"] = recording_page(
-            cache.open_signal(window_cache / row.file),
+            cache.open_row(window_cache, row),
             trace.probability,
             threshold,
             [row.layout.file_clock_interval(*seizure) for seizure in row.seizures],
