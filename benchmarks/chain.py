@@ -23,7 +23,7 @@ import torch
 from made_files import write_edf
 from scipy import signal
 
-from seizure_pipeline.cache.build import chain_fingerprint
+from seizure_pipeline.cache.chains import chain_fingerprint
 from seizure_pipeline.cache.facts import Origin, SignalFacts, Source
 from seizure_pipeline.cache.fill import Job, fill
 from seizure_pipeline.corpora.listing import facts_of
