@@ -14,7 +14,8 @@ from numpy.typing import NDArray
 
 MEMORY_BYTES = 512 << 20
 """Rows that take more lie in a scratch file; 19 electrodes reach it after 7.7 hours."""
-
+SPARE_BYTES = 128 << 20
+"""Memory up to this size (1.9 hours) is kept for the next recording: the pages of fresh memory cost as much as mixing."""
 
 Compute: TypeAlias = Callable[[NDArray[np.float32]], None]
 """compute(out_CT) writes a block of all rows to the array that it is given."""
@@ -43,8 +44,8 @@ class ElectrodeRows(Protocol):
 class RowsInMemory:
     """Rows in one array; a kept row takes the first half of the float32 row."""
 
-    def __init__(self, n_rows: int, n_samples: int) -> None:
-        self._rows_CT = np.empty((n_rows, n_samples), dtype=np.float32)
+    def __init__(self, rows_CT: NDArray[np.float32]) -> None:
+        self._rows_CT = rows_CT
 
     def put(self, first: int, n_samples: int, compute: Compute) -> None:
         """Write `n_samples` from `first` on, all rows."""
@@ -127,6 +128,18 @@ class RowsOnDisk:
         return out_T
 
 
+_spare: list[NDArray[np.float32]] = []
+
+
+def _take_room(n_values: int) -> NDArray[np.float32]:
+    """Memory for `n_values` or more: what the last recording left, where that is enough."""
+    try:
+        spare = _spare.pop()  # nobody else can take the same
+    except IndexError:
+        return np.empty(n_values, dtype=np.float32)
+    return spare if spare.size >= n_values else np.empty(n_values, dtype=np.float32)
+
+
 @contextmanager
 def electrode_rows(n_rows: int, n_samples: int, scratch: Path | None) -> Iterator[ElectrodeRows]:
     """Room for rows (n_rows, n_samples), beyond `MEMORY_BYTES` in a nameless file in the folder `scratch`.
@@ -134,7 +147,10 @@ def electrode_rows(n_rows: int, n_samples: int, scratch: Path | None) -> Iterato
     None is the system's folder for temporary files. The file has no name, so it goes with the process however that ends.
     """
     if 4 * n_rows * n_samples <= MEMORY_BYTES:
-        yield RowsInMemory(n_rows, n_samples)
+        room = _take_room(n_rows * n_samples)
+        yield RowsInMemory(room[: n_rows * n_samples].reshape(n_rows, n_samples))
+        if room.nbytes <= SPARE_BYTES:
+            _spare[:] = [room]
         return
     folder = scratch if scratch is not None else Path(tempfile.gettempdir())
     with tempfile.TemporaryFile(dir=folder, buffering=0) as file:

@@ -12,15 +12,15 @@ from seizure_pipeline.signals.settings import INT16_MAX, SignalError
 
 SD_PER_MAD = 1.4826
 """Standard deviation of a normal distribution over its median absolute deviation."""
-SCALE_SAMPLES = 1 << 17
-"""Samples of a channel that decide its scale, at most: of noise, enough for 0.3 % of the standard deviation."""
+SCALE_SAMPLES = 1 << 16
+"""Samples of a channel that decide its scale, at most: of noise, enough for 0.5 % of the standard deviation."""
 
 
 def robust_scale(x_CT: NDArray[np.float32]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """Return each channel's median (C,) and standard deviation (C,), 1.4826 times the median absolute deviation.
 
-    Both come from every k-th sample, k the least that leaves 131,072 or fewer (all of them up to 8 minutes at 256 Hz,
-    every 8th in an hour): all samples of an hour would cost half as much as filtering them. Of an even number the median
+    Both come from every k-th sample, k the least that leaves 65,536 or fewer (all of them up to 4 minutes at 256 Hz,
+    every 15th in an hour): all samples of an hour would cost half as much as filtering them. Of an even number the median
     is the upper of the middle two. Padding is never among the samples: it is added where windows are cut. Raises
     SignalError if there is no sample, a value is not finite, or a channel's deviation is zero (half of its samples or
     more are one value).
