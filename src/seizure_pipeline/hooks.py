@@ -210,7 +210,8 @@ class RunSummary:
         made = pipeline.all_outputs()
         for index in ("window_index", "recordings"):
             if index in made:
-                print_refusals(catalog.load(index))
+                table: Any = catalog[index]
+                print_refusals(catalog.load(index), str(table._filepath))
                 break
         if "comparison" in made:
             print_results(catalog.load("metrics"), catalog.load("comparison"), _folder_of(catalog["metrics"]))

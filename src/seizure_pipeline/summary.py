@@ -10,6 +10,7 @@ from rich.table import Table
 
 from seizure_pipeline.scoring import names
 
+REFUSALS_SHOWN = 20
 NEXT = (
     ("compare runs", "make mlflow    (or: mlflow ui --backend-store-uri sqlite:///mlflow.db --workers 1)"),
     ("browse the pipelines", "make viz       (or: kedro viz run)"),
@@ -49,13 +50,15 @@ def print_results(metrics: dict[str, Any], comparison: pd.DataFrame, folder: str
         console.print(f"{purpose:<22}{command}", highlight=False)
 
 
-def print_refusals(index: pd.DataFrame) -> None:
-    """Print every refused recording with its reason, or that there is none."""
+def print_refusals(index: pd.DataFrame, table: str) -> None:
+    """Print the refused recordings with their reasons, the first twenty and where all stand, or that there is none."""
     console = Console(width=120)
     refused = index[index["status"] == "refused"]
     console.print(f"\n{len(index) - len(refused)} recordings accepted, {len(refused)} refused", highlight=False)
-    for _, row in refused.iterrows():
+    for _, row in refused.head(REFUSALS_SHOWN).iterrows():
         console.print(f"  refused ({row['split']}): {row['reason']}", highlight=False, soft_wrap=True)
+    if len(refused) > REFUSALS_SHOWN:
+        console.print(f"  and {len(refused) - REFUSALS_SHOWN} more, all by reason in {table}", highlight=False, soft_wrap=True)
 
 
 def print_detections(table: pd.DataFrame) -> None:

@@ -23,6 +23,7 @@ from seizure_pipeline.cache.store import Stored, find_whole, rewrite_facts
 from seizure_pipeline.configuration import Settings
 from seizure_pipeline.corpora import Folder, RecordingRow
 from seizure_pipeline.corpora.folder import FileFacts
+from seizure_pipeline.corpora.refusals import log_refusals
 from seizure_pipeline.montage import MontageSettings
 from seizure_pipeline.progress import ProgressMeter
 from seizure_pipeline.signals import SignalSettings
@@ -184,8 +185,7 @@ def _relabel(target: Path, there: Stored, origin: Origin) -> Stored:
 
 def _report(rows: list[RecordingRow], index: list[IndexRow], outcomes: Counter[str]) -> None:
     refused = [made for row, made in zip(rows, index, strict=True) if row.accepted and not made.accepted]
-    for each in refused:
-        log.warning("refused: %s", each.reason)
+    log_refusals([made.reason for made in refused])
     log.info(
         "cache: %d unchanged and kept, %d with new annotations, %d prepared, %d refused",
         outcomes[KEPT],

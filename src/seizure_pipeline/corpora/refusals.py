@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import errno
-from collections.abc import Iterator
+import logging
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import PurePosixPath
 
 from seizure_pipeline.corpora.errors import TransferError
 
+log = logging.getLogger(__name__)
+LOGGED = 20  # of a corpus of thousands, hundreds may be refused; the table lists them all
 OF_THE_FILE = (FileNotFoundError, PermissionError, IsADirectoryError, NotADirectoryError)
 
 
@@ -26,6 +29,14 @@ def reading(path: str) -> Iterator[None]:
             raise Unreadable(f"{path}: cannot be read ({fault.strerror or fault}); the file must be readable") from fault
         rule = "a fault of this machine refuses no recording; the next run goes on from here"
         raise TransferError(f"{path}: {fault.strerror or type(fault).__name__}; {rule}") from fault
+
+
+def log_refusals(reasons: Sequence[str]) -> None:
+    """Log the first reasons, and how many more the table lists."""
+    for reason in reasons[:LOGGED]:
+        log.warning("refused: %s", reason)
+    if len(reasons) > LOGGED:
+        log.warning("refused: %d more, each with its reason in the table that this step writes", len(reasons) - LOGGED)
 
 
 def named(path: str, refusal: Exception) -> str:

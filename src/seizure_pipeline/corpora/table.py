@@ -14,7 +14,7 @@ from seizure_pipeline.corpora.annotated import AnnotationFiles, held_against
 from seizure_pipeline.corpora.examined import keys_of, read_kept, write_kept
 from seizure_pipeline.corpora.folder import Folder
 from seizure_pipeline.corpora.records import CorpusError, Entry
-from seizure_pipeline.corpora.refusals import Unreadable, named, reading
+from seizure_pipeline.corpora.refusals import Unreadable, log_refusals, named, reading
 from seizure_pipeline.corpora.rows import RecordingRow, rows_from_table, table_from_rows
 from seizure_pipeline.montage import ElectrodeMap, MontageError, MontageSettings, electrode_map, unused_labels
 from seizure_pipeline.progress import follow
@@ -72,9 +72,7 @@ def _examine_all(folder: Folder, entries: Sequence[Entry], montage: MontageSetti
 
 
 def _usable(rows: list[RecordingRow], folder: Folder) -> list[RecordingRow]:
-    for row in rows:
-        if not row.accepted:
-            log.warning("refused: %s", row.reason)
+    log_refusals([row.reason for row in rows if not row.accepted])
     if not any(row.accepted for row in rows):
         raise CorpusError(f"{folder.url}: all {len(rows)} recordings are refused, the first because: {rows[0].reason}")
     if not any(row.seizures for row in rows if row.accepted):
