@@ -38,7 +38,7 @@ CHANNELS, RATE_HZ, BATCH = 19, 256, 64
 WINDOW = 60 * RATE_HZ
 SETTINGS = WindowSettings()
 WARM_UP_ROUNDS, WARM_ROUNDS, COLD_ROUNDS, AHEAD = 2, 7, 3, 4
-BATCHES, BATCHES_ON_GPU, WHOLE_FILE_BATCHES = 12, 200, 2
+BATCHES, BATCHES_ON_GPU, LOADER_BATCHES_ON_GPU, WHOLE_FILE_BATCHES = 12, 200, 6, 2
 WHOLE_FILES, MAPS = "DataLoader over np.load", "DataLoader over np.load(mmap_mode='r')"
 Feed = Callable[[np.ndarray], Iterator[object]]
 Opener = Callable[[], AbstractContextManager[Feed]]
@@ -208,7 +208,10 @@ def _measure_warm(openers: dict[str, Opener], windows: LabelledWindows) -> dict[
             for name, feed in feeds.items():
                 began = time.perf_counter()
                 fed = _feed(
-                    feed, windows, number + WARM_UP_ROUNDS, WHOLE_FILE_BATCHES if on_gpu and _is_whole(name) else batches
+                    feed,
+                    windows,
+                    number + WARM_UP_ROUNDS,
+                    LOADER_BATCHES_ON_GPU if on_gpu and "DataLoader" in name else batches,
                 )
                 took_s = (time.perf_counter() - began) / fed
                 if number >= 0:

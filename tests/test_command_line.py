@@ -15,7 +15,7 @@ from kedro.config import OmegaConfigLoader
 from pydantic import BaseModel
 
 from seizure_pipeline.evaluation import EvaluationSettings
-from seizure_pipeline.hooks import ROOMS, _settings_of_rooms
+from seizure_pipeline.hooks import ROOMS, ParameterError, _settings_of_rooms, check_places
 from seizure_pipeline.model.settings import ModelSettings
 
 REPOSITORY = Path(__file__).resolve().parents[1]
@@ -137,3 +137,9 @@ def test_an_environment_that_is_not_there_is_named() -> None:
 
 def test_evaluation_is_strict_unless_told() -> None:
     assert EvaluationSettings().allow_refused is False
+
+
+def test_a_misspelt_place_stops_before_anything_is_written_elsewhere() -> None:
+    with pytest.raises(ParameterError, match="globals.yml: dataroot: nothing reads that; known are .*data_root"):
+        check_places({"dataroot": "data/mine", "corpus_root": "x"})
+    check_places({"data_root": "data/mine", "corpus_root": "x"})

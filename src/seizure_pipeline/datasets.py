@@ -62,7 +62,8 @@ class CorpusDataset(AbstractDataset[NoReturn, Folder]):
         given = sorted(_names(self._credentials) & SIGNING)
         if self._anonymous and given:
             raise DatasetError(
-                f"{self._filepath}: anonymous is true and {CREDENTIALS_FILE} gives {', '.join(given)}; give one or the other"
+                f"{self._filepath}: anonymous is true (for a corpus corpus_anonymous in globals.yml) and {CREDENTIALS_FILE} "
+                f"gives {', '.join(given)}; give one or the other"
             )
         unsigned = {"anon": True} if self._anonymous and protocol_of(self._filepath) in S3_PROTOCOLS else {}
         return Folder(self._filepath, {**self._credentials, **unsigned})

@@ -56,6 +56,7 @@ class ParameterKeys:
     def after_context_created(self, context: KedroContext) -> None:
         """Raise ParameterError, naming every wrong key with its value and rule."""
         check_parameters(context.config_loader["parameters"])
+        check_places(context.config_loader["globals"])
 
 
 def check_parameters(parameters: dict[str, Any]) -> dict[str, BaseModel]:
@@ -73,6 +74,13 @@ def check_parameters(parameters: dict[str, Any]) -> dict[str, BaseModel]:
     if wrong:
         raise ParameterError("; ".join(wrong))
     return checked
+
+
+def check_places(places: dict[str, Any]) -> None:
+    """Raise ParameterError for a key of globals.yml that nothing reads: a misspelt data_root would fall back to data/."""
+    if unknown := sorted(set(places) - PATHS):
+        known = ", ".join(sorted(PATHS))
+        raise ParameterError(f"globals.yml: {', '.join(unknown)}: nothing reads that; known are {known}")
 
 
 def _settings_of_rooms() -> dict[str, type[BaseModel]]:

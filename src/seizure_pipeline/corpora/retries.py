@@ -156,7 +156,8 @@ def _rule_of(error: Exception) -> str:
     if isinstance(error, Changed) or is_no_longer_so(error):
         return "changed since it was listed; the next run must list it again"
     if isinstance(error, s3.NoCredentialsError | s3.PartialCredentialsError):
-        return f"no credentials; give them in {CREDENTIALS_FILE}, or read an open bucket with anonymous: true"
+        way_out = "or read an open bucket with corpus_anonymous: true in globals.yml"
+        return f"no credentials; give them in {CREDENTIALS_FILE}, {way_out}"
     if isinstance(error, PermissionError) or status in (401, 403):
         return "access is denied; the credentials must be valid there and allow it"
     if isinstance(error, FileNotFoundError) or status in (404, 410):
