@@ -140,6 +140,6 @@ def test_evaluation_is_strict_unless_told() -> None:
 
 
 def test_a_misspelt_place_stops_before_anything_is_written_elsewhere() -> None:
-    with pytest.raises(ParameterError, match="globals.yml: dataroot: nothing reads that; known are .*data_root"):
+    with pytest.raises(ParameterError, match=r"globals\.yml: dataroot: nothing reads that; known are .*data_root"):
         check_places({"dataroot": "data/mine", "corpus_root": "x"})
     check_places({"data_root": "data/mine", "corpus_root": "x"})
