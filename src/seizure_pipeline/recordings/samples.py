@@ -16,7 +16,7 @@ from seizure_pipeline.compiled import compiled
 from seizure_pipeline.recordings.header import Header, RecordingError, Signal, microvolts
 from seizure_pipeline.recordings.timeline import Stretch
 
-BUFFER_BYTES = 1 << 19
+BUFFER_BYTES = 1 << 18
 """Bytes that are read at a time: they stay in the processor's cache until they are scaled."""
 
 
