@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 from bucket_fixtures import client, proxy, server
 
+from seizure_pipeline.cache import build as building
 from seizure_pipeline.corpora.synthetic.corpus import generate_corpus
 from seizure_pipeline.corpora.synthetic.requirements import SyntheticSettings
 
@@ -49,3 +50,17 @@ def project(tmp_path_factory: pytest.TempPathFactory) -> Path:
     for name in ("pyproject.toml", ".telemetry"):
         shutil.copy(REPOSITORY / name, root / name)
     return root
+
+
+@pytest.fixture
+def chains(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """The recordings that went through the chain, in order."""
+    ran: list[str] = []
+    fill = building.fill
+
+    def counted(job: building.Job) -> object:
+        ran.append(job.origin.recording_id)
+        return fill(job)
+
+    monkeypatch.setattr(building, "fill", counted)
+    return ran

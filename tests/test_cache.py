@@ -24,7 +24,6 @@ from seizure_pipeline.cache import (
     store,
     table_from_rows,
 )
-from seizure_pipeline.cache import build as building
 from seizure_pipeline.cache import ledger as ledgers
 from seizure_pipeline.cache.facts import read_facts
 from seizure_pipeline.cache.index import count_kinds
@@ -40,20 +39,6 @@ def corpus(tmp_path: Path) -> Path:
     """Three recordings of 20 s."""
     write_corpus(tmp_path / "corpus")
     return tmp_path / "corpus"
-
-
-@pytest.fixture
-def chains(monkeypatch: pytest.MonkeyPatch) -> Chains:
-    """The recordings that went through the chain, in order."""
-    ran: Chains = []
-    fill = building.fill
-
-    def counted(job: building.Job) -> object:
-        ran.append(job.origin.recording_id)
-        return fill(job)
-
-    monkeypatch.setattr(building, "fill", counted)
-    return ran
 
 
 @pytest.fixture

@@ -39,20 +39,6 @@ def cached(tmp_path: Path) -> Cached:
     return tmp_path / "corpus", tmp_path / "cache", build(tmp_path / "corpus", tmp_path / "cache")
 
 
-@pytest.fixture
-def filled(monkeypatch: pytest.MonkeyPatch) -> Filled:
-    """The recordings that went through the chain, in order."""
-    ran: Filled = []
-    fill = building.fill
-
-    def counted(job: building.Job) -> object:
-        ran.append(job.origin.recording_id)
-        return fill(job)
-
-    monkeypatch.setattr(building, "fill", counted)
-    return ran
-
-
 READERS: list[Callable[[Path, IndexRow], object]] = [
     open_row,
     locate_row,
@@ -89,7 +75,7 @@ def test_an_index_with_other_seizures_other_stretches_or_no_file_is_refused(cach
 
 
 def test_other_code_derives_the_rows_anew_from_the_facts_and_tries_again_what_it_refused(
-    tmp_path: Path, filled: Filled, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, chains: Filled, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     write_corpus(tmp_path / "corpus")
     write_recording(tmp_path / "corpus", "zz", flat_records=12)
@@ -98,15 +84,15 @@ def test_other_code_derives_the_rows_anew_from_the_facts_and_tries_again_what_it
     monkeypatch.setattr(ledgers, "code_fingerprint", lambda *_: "other code")
     counted = {"background_windows": 7, "partial_windows": 0, "full_windows": 0}
     monkeypatch.setattr("seizure_pipeline.cache.index.count_kinds", lambda *_: counted)
-    filled.clear()
+    chains.clear()
     second = build(tmp_path / "corpus", tmp_path / "cache")
-    assert filled == ["zz_s001_t000"]
+    assert chains == ["zz_s001_t000"]
     assert [row.background_windows for row in second] == [7, 7, 7, 0]
     assert [row.fingerprint for row in second] == [row.fingerprint for row in first]
     assert identities(tmp_path / "cache") == before
-    filled.clear()
+    chains.clear()
     assert build(tmp_path / "corpus", tmp_path / "cache") == second
-    assert filled == []
+    assert chains == []
 
 
 def test_the_code_in_the_ledger_is_that_which_shapes_its_rows(monkeypatch: pytest.MonkeyPatch) -> None:
