@@ -58,6 +58,21 @@ def test_any_range_is_that_range_of_the_whole(
     assert np.isnan(room[:, -4:]).all()
 
 
+@settings(deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(st.integers(0, 11_999), st.integers(0, 11_999), st.integers(0, 20), st.sampled_from(["0.01", "0.1", "1", "30"]))
+def test_past_the_processors_caches_go_the_same_bits(
+    tmp_path_factory: pytest.TempPathFactory, one: int, other: int, shift: int, record_s: str
+) -> None:
+    path, _ = file_of(tmp_path_factory.getbasetemp(), record_s, 2)
+    first, stop = min(one, other), max(one, other) + 1
+    rooms = [np.full((2, shift + stop - first + 5), np.nan, np.float32) for _ in range(2)]
+    with open_recording(path).reading_uv([0, 2], 0) as reader, pytest.MonkeyPatch.context() as patch:
+        for cached_bytes, room in zip([1 << 40, 0], rooms, strict=True):
+            patch.setattr(samples, "CACHED_BYTES", cached_bytes)
+            reader.read(first, stop, room[:, shift:-5])
+    np.testing.assert_array_equal(rooms[0].view(np.int32), rooms[1].view(np.int32))
+
+
 def test_a_record_longer_than_the_buffer_is_read_channel_by_channel(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(samples, "BUFFER_BYTES", 1000)
     for sample_bytes in (2, 3):
