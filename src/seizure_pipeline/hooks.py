@@ -160,7 +160,7 @@ class MlflowTracking:
     @hook_impl
     def before_pipeline_run(self, run_params: dict[str, Any], pipeline: Pipeline, catalog: DataCatalog) -> None:
         """Open the run and listen to the nodes, unless there is nothing to compare: data are only prepared or checked."""
-        if not self._settings["enabled"] or pipeline.all_outputs().isdisjoint(TRACKED):
+        if not self._settings["enabled"] or tracking.kept_elsewhere() or pipeline.all_outputs().isdisjoint(TRACKED):
             return
         from seizure_pipeline.mlflow_run import MlflowRun
 
@@ -213,6 +213,8 @@ class RunSummary:
     @hook_impl
     def after_pipeline_run(self, pipeline: Pipeline, catalog: DataCatalog) -> None:
         """Print the results that this run made."""
+        if tracking.kept_elsewhere():
+            return
         from seizure_pipeline.summary import print_detections, print_refusals, print_results
 
         made = pipeline.all_outputs()

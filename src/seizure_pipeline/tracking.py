@@ -6,6 +6,17 @@ from collections.abc import Callable, Mapping
 
 Sink = Callable[[Mapping[str, float], int], None]
 _sinks: list[Sink] = []
+_kept_elsewhere: list[bool] = []
+
+
+def keep_elsewhere() -> None:
+    """Say that this process runs a node for another one, which keeps the record of the run and prints its results."""
+    _kept_elsewhere.append(True)
+
+
+def kept_elsewhere() -> bool:
+    """Whether another process keeps the record of the run."""
+    return bool(_kept_elsewhere)
 
 
 def listen(sink: Sink) -> None:

@@ -173,13 +173,35 @@ def _member(archive: zipfile.ZipFile, name: str) -> NDArray[Any]:
     return array
 
 
+class PassingDigest:
+    """Check sum of a file whose bytes are heard while somebody reads them: what comes in the file's order is not read again."""
+
+    def __init__(self) -> None:
+        self._digest, self._end = xxhash.xxh3_128(), 0
+
+    def hear(self, at: int, content: memoryview) -> None:
+        """Take the bytes `content`, at `at` in the file, as far as they go on where the last ones ended."""
+        if at <= self._end < at + len(content):
+            self._digest.update(content[self._end - at :])
+            self._end = at + len(content)
+
+    def finish(self, path: Path) -> str:
+        """The check sum, once the rest of the file is read: what `xxh3_of_file` says."""
+        _digest_file(self._digest, path, bytearray(BUFFER_BYTES), self._end, None)
+        return self._digest.hexdigest()
+
+
 def xxh3_of_file(path: Path, buffer: bytearray | None = None, first: int = 0, size: int | None = None) -> str:
     """Check sum of a file, or of `size` bytes from `first` on; raises EOFError where there are fewer."""
     digest = xxhash.xxh3_128()
-    view = memoryview(buffer if buffer is not None else bytearray(BUFFER_BYTES))
+    _digest_file(digest, path, buffer if buffer is not None else bytearray(BUFFER_BYTES), first, size)
+    return digest.hexdigest()
+
+
+def _digest_file(digest: xxhash.xxh3_128, path: Path, buffer: bytearray, first: int, size: int | None) -> None:
+    view, left = memoryview(buffer), size
     with open(path, "rb", buffering=0) as file:
         file.seek(first)
-        left = size
         while left is None or left > 0:
             count = file.readinto(view if left is None else view[:left])
             if not count:
@@ -188,4 +210,3 @@ def xxh3_of_file(path: Path, buffer: bytearray | None = None, first: int = 0, si
             left = None if left is None else left - count
     if left:
         raise EOFError(f"{path}: ends {left} bytes early")
-    return digest.hexdigest()

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from seizure_pipeline.cache.facts import Origin, xxh3_of_file
+from seizure_pipeline.cache.facts import Origin, PassingDigest
 from seizure_pipeline.cache.index import CacheError
 from seizure_pipeline.cache.prepare import prepare
 from seizure_pipeline.cache.store import Stored, write_signal
@@ -36,9 +36,10 @@ def fill(job: Job) -> Stored | str:
     Raises CacheError if the corpus's file is not, or no longer, the one that was listed; OSError if it cannot be read or
     the cache cannot be written."""
     _check_unchanged(job)
-    origin = replace(job.origin, source=replace(job.origin.source, xxh3_128=xxh3_of_file(job.edf)))
+    digest = PassingDigest()
     try:
-        with prepare(open_recording(job.edf), job.signals, job.montage, job.target.parent) as prepared:
+        with prepare(open_recording(job.edf, digest.hear), job.signals, job.montage, job.target.parent) as prepared:
+            origin = replace(job.origin, source=replace(job.origin.source, xxh3_128=digest.finish(job.edf)))
             _check_unchanged(job)
             return write_signal(job.target, prepared, origin)
     except REFUSALS as refusal:

@@ -50,8 +50,14 @@ class Prepared:
     _rows: ElectrodeRows
 
     def rows(self) -> Iterator[NDArray[np.int16]]:
-        """The 19 electrodes one by one, each (T,)."""
-        return (self._rows.kept(number) for number in range(len(self.sd_uv)))
+        """The 19 electrodes one after the other, in pieces."""
+        room = np.empty((1, SAMPLES_PER_WRITE), dtype=np.int16)
+        for number in range(len(self.sd_uv)):
+            row_1T = self._rows.row(number)[None]
+            for first in range(0, row_1T.shape[1], SAMPLES_PER_WRITE):
+                x = row_1T[:, first : first + SAMPLES_PER_WRITE]
+                one = slice(number, number + 1)
+                yield quantise(x, self.median_uv[one], self.sd_uv[one], self.step_sd * INT16_MAX, room[:, : x.shape[1]])[0]
 
     def signal(self) -> NDArray[np.int16]:
         """All electrodes (19, T) in memory."""
@@ -158,10 +164,8 @@ def _standardise(rows: ElectrodeRows, n_rows: int, clip_sd: float) -> tuple[NDAr
     for number in range(n_rows):
         row_1T, one = rows.row(number)[None], slice(number, number + 1)
         try:
-            median_uv[one], sd_uv[one] = robust_scale(row_1T)
+            median_uv[one], sd_uv[one], beyond = robust_scale(row_1T, clip_sd)
         except SignalError as error:
             raise SignalError(f"electrode {ELECTRODES[number]}: {error}") from error
-        steps_1T, beyond = quantise(row_1T, median_uv[one], sd_uv[one], clip_sd)
-        rows.keep(number, steps_1T[0])
         clipped += beyond
     return median_uv, sd_uv, clipped

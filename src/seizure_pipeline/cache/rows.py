@@ -34,11 +34,6 @@ class ElectrodeRows(Protocol):
     def row(self, number: int) -> NDArray[np.float32]:
         """One row (T,) of float32."""
 
-    def keep(self, number: int, row_T: NDArray[np.int16]) -> None:
-        """Put a row of int16 in the place of one of float32."""
-
-    def kept(self, number: int) -> NDArray[np.int16]:
-        """A row (T,) that was given to `keep`."""
 
 
 class RowsInMemory:
@@ -62,14 +57,6 @@ class RowsInMemory:
         row_T: NDArray[np.float32] = self._rows_CT[number]
         return row_T
 
-    def keep(self, number: int, row_T: NDArray[np.int16]) -> None:
-        """Put a row of int16 in the place of one of float32."""
-        self._rows_CT[number].view(np.int16)[: len(row_T)] = row_T
-
-    def kept(self, number: int) -> NDArray[np.int16]:
-        """A row (T,) that was given to `keep`."""
-        row_T: NDArray[np.int16] = self._rows_CT[number].view(np.int16)[: self._rows_CT.shape[1]]
-        return row_T
 
 
 class RowsOnDisk:

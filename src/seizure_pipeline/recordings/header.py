@@ -4,11 +4,15 @@ from __future__ import annotations
 
 import hashlib
 import re
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
 from fractions import Fraction
 from pathlib import Path
+from typing import TypeAlias
 
+Hear: TypeAlias = Callable[[int, memoryview], None]
+"""hear(at, content) is told the header and the samples as they are read: the first byte's place in the file, the bytes."""
 FIXED_BYTES = 256
 BYTES_PER_SIGNAL = 256
 ANNOTATION_LABELS = ("EDF Annotations", "BDF Annotations")
@@ -97,7 +101,11 @@ class Header:
         return self.sample_bytes * sum(signal.samples_per_record for signal in self.signals)
 
 
-def read_header(path: str) -> Header:
+def unheard(at: int, content: memoryview) -> None:
+    """Nobody listens."""
+
+
+def read_header(path: str, hear: Hear = unheard) -> Header:
     """Header of the file at `path`; RecordingError unless every field that fixes the layout is sound."""
     with Path(path).open("rb") as file:
         fixed = file.read(FIXED_BYTES)
@@ -108,6 +116,7 @@ def read_header(path: str) -> Header:
     if len(raw) < n_bytes:
         found = f"{len(raw)} bytes"
         raise RecordingError.of(path, found, f"the header of {n_signals} signals takes {n_bytes} bytes: truncated")
+    hear(0, memoryview(raw))
     signals = _signals(raw, n_signals, path)
     reserved = _text(fixed[192:236])
     return Header(

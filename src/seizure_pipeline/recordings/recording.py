@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from seizure_pipeline.recordings.header import Header, RecordingError, Signal, microvolts, read_header
+from seizure_pipeline.recordings.header import Header, Hear, RecordingError, Signal, microvolts, read_header, unheard
 from seizure_pipeline.recordings.samples import StretchReader, reading
 from seizure_pipeline.recordings.timeline import Stretch, stretches_of
 
@@ -40,6 +40,7 @@ class Recording:
     rates_hz: tuple[float, ...]
     header_sha256: str
     _header: Header = field(repr=False)
+    _hear: Hear = field(repr=False, compare=False)
 
     @property
     def duration_s(self) -> float:
@@ -70,7 +71,7 @@ class Recording:
         if len({signal.samples_per_record for signal in signals}) > 1:
             rates = ", ".join(f"{self.labels[k]} {self.rates_hz[k]:g} Hz" for k in channels)
             raise RecordingError.of(self.path, f"channels {rates}", "channels that are read together share one rate")
-        return reading(self._header, signals, self.stretches[stretch])
+        return reading(self._header, signals, self.stretches[stretch], self._hear)
 
     def n_samples(self, channel: int, stretch: int) -> int:
         """Samples of a channel in a stretch."""
@@ -94,13 +95,13 @@ class Recording:
         return [signals[channel] for channel in channels]
 
 
-def open_recording(path: str | Path) -> Recording:
-    """Open an EDF, EDF+, BDF or BDF+ file by its header; no samples are read.
+def open_recording(path: str | Path, hear: Hear = unheard) -> Recording:
+    """Open an EDF, EDF+, BDF or BDF+ file by its header; no samples are read. `hear` is told what is read, now and later.
 
     RecordingError if it is no such file, if its length is not what the header says (too long is refused like too
     short), if it holds less than one second of data, or if its header is contradictory.
     """
-    header = read_header(str(path))
+    header = read_header(str(path), hear)
     n_records = _whole_records(header, Path(path).stat().st_size)
     stretches = stretches_of(header, n_records)
     signals = [signal for signal in header.signals if not signal.is_annotation]
@@ -117,6 +118,7 @@ def open_recording(path: str | Path) -> Recording:
         rates_hz=tuple(float(signal.samples_per_record / header.record_s) for signal in signals),
         header_sha256=header.sha256,
         _header=header,
+        _hear=hear,
     )
     if recording.duration_s < SHORTEST_RECORDING_S:
         raise RecordingError.of(header.path, f"{recording.duration_s:g} s of data", "a recording lasts at least 1 s")

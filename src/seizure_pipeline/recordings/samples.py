@@ -17,7 +17,7 @@ from numba.extending import intrinsic
 from numpy.typing import NDArray
 
 from seizure_pipeline.compiled import compiled
-from seizure_pipeline.recordings.header import Header, RecordingError, Signal, microvolts
+from seizure_pipeline.recordings.header import Header, Hear, RecordingError, Signal, microvolts
 from seizure_pipeline.recordings.timeline import Stretch
 
 BUFFER_BYTES = 1 << 19
@@ -31,10 +31,10 @@ LANES = 16
 class StretchReader:
     """Samples of some signals of one rate in one stretch; made by `reading`."""
 
-    def __init__(self, file: int, header: Header, signals: Sequence[Signal], stretch: Stretch) -> None:
+    def __init__(self, file: int, header: Header, signals: Sequence[Signal], stretch: Stretch, hear: Hear) -> None:
         scales = np.array([microvolts(signal, header.path) for signal in signals])
         self._gains_uv, self._offsets_uv = scales[:, 0].copy(), scales[:, 1].copy()
-        self._file, self._header, self._stretch = file, header, stretch
+        self._file, self._header, self._stretch, self._hear = file, header, stretch, hear
         self._per_record, self._record_bytes = signals[0].samples_per_record, header.record_bytes
         self._first_bytes = np.array([signal.first_sample for signal in signals]) * header.sample_bytes
         self.n_samples = stretch.n_records * self._per_record
@@ -105,16 +105,17 @@ class StretchReader:
             if n_read == 0:
                 rule = "the file was truncated after it was opened"
                 raise RecordingError.of(self._header.path, f"ends at byte {at}, {len(rest)} bytes are missing", rule)
+            self._hear(at, rest[:n_read])
             rest, at = rest[n_read:], at + n_read
         return self._buffer[:n_bytes]
 
 
 @contextmanager
-def reading(header: Header, signals: Sequence[Signal], stretch: Stretch) -> Iterator[StretchReader]:
+def reading(header: Header, signals: Sequence[Signal], stretch: Stretch, hear: Hear) -> Iterator[StretchReader]:
     """A reader of `signals`, which share one rate, in one stretch; RecordingError for an impossible scaling."""
     file = os.open(header.path, os.O_RDONLY)
     try:
-        yield StretchReader(file, header, signals, stretch)
+        yield StretchReader(file, header, signals, stretch, hear)
     finally:
         os.close(file)
 

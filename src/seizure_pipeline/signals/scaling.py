@@ -16,7 +16,7 @@ SCALE_SAMPLES = 1 << 16
 """Samples of a channel that decide its scale, at most: of noise, enough for 0.5 % of the standard deviation."""
 
 
-def robust_scale(x_CT: NDArray[np.float32]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+def robust_scale(x_CT: NDArray[np.float32], clip_sd: float) -> tuple[NDArray[np.float64], NDArray[np.float64], int]:
     """Return each channel's median (C,) and standard deviation (C,), 1.4826 times the median absolute deviation.
 
     Both come from every k-th sample, k the least that leaves 65,536 or fewer (all of them up to 4 minutes at 256 Hz,
@@ -28,29 +28,35 @@ def robust_scale(x_CT: NDArray[np.float32]) -> tuple[NDArray[np.float64], NDArra
     n_samples = x_CT.shape[1]
     if n_samples == 0:
         raise SignalError("no sample: the scale is not determined")
-    refuse_not_finite(x_CT)
-    median_C, sd_C = np.empty(len(x_CT)), np.empty(len(x_CT))
+    median_C, sd_C, clipped = np.empty(len(x_CT)), np.empty(len(x_CT)), 0
     for channel, x_T in enumerate(x_CT):
         chosen = x_T[:: math.ceil(n_samples / SCALE_SAMPLES)]
         median_C[channel] = median = _upper_median(chosen)
-        sd_C[channel] = SD_PER_MAD * _upper_median(np.abs(chosen - median))
+        sd_C[channel] = sd = SD_PER_MAD * _upper_median(np.abs(chosen - median))
+        beyond, bad = _outliers(x_T, *_steps(median, sd, clip_sd))
+        if bad:
+            refuse_not_finite(x_CT)
+        clipped += beyond
     if not sd_C.all():
         flat = ", ".join(str(channel) for channel in np.flatnonzero(sd_C == 0))
         raise SignalError(f"channel {flat} is flat: its median absolute deviation is 0")
-    return median_C, sd_C
+    return median_C, sd_C, clipped
 
 
 def quantise(
-    x_CT: NDArray[np.float32], median_C: NDArray[np.float64], sd_C: NDArray[np.float64], clip_sd: float
-) -> tuple[NDArray[np.int16], int]:
+    x_CT: NDArray[np.float32],
+    median_C: NDArray[np.float64],
+    sd_C: NDArray[np.float64],
+    clip_sd: float,
+    out_CT: NDArray[np.int16] | None = None,
+) -> NDArray[np.int16]:
     """Return (x - median) / sd as int16 (C, T) in steps of `clip_sd` / 32767, and how many samples were clipped.
 
     The values are finite: `robust_scale`, which gave the scale, refuses others."""
-    q_CT = np.empty(x_CT.shape, dtype=np.int16)
-    clipped = 0
+    q_CT = np.empty(x_CT.shape, dtype=np.int16) if out_CT is None else out_CT
     for x_T, q_T, median, sd in zip(x_CT, q_CT, median_C, sd_C, strict=True):
-        clipped += _quantise(x_T, np.float32(median), np.float32(INT16_MAX / (clip_sd * sd)), q_T)
-    return q_CT, clipped
+        _quantise(x_T, *_steps(median, sd, clip_sd), q_T)
+    return q_CT
 
 
 def dequantise(
@@ -79,13 +85,26 @@ def _upper_median(x_T: NDArray[np.float32]) -> np.float32:
     return median
 
 
+def _steps(median: float, sd: float, clip_sd: float) -> tuple[np.float32, np.float32]:
+    with np.errstate(divide="ignore"):
+        return np.float32(median), np.float32(INT16_MAX / np.float64(clip_sd * sd))
+
+
 @compiled
-def _quantise(x_T: NDArray[np.float32], median: np.float32, steps_per_uv: np.float32, q_T: NDArray[np.int16]) -> int:
-    """Write rounded and clipped steps into `q_T`, in one pass over memory; returns the number of clipped samples."""
+def _quantise(x_T: NDArray[np.float32], median: np.float32, steps_per_uv: np.float32, q_T: NDArray[np.int16]) -> None:
+    """Write rounded and clipped steps into `q_T`, in one pass over memory."""
     most = np.float32(INT16_MAX)
-    clipped = 0
     for k in range(len(x_T)):
         steps = np.rint((x_T[k] - median) * steps_per_uv)
-        clipped += abs(steps) > most
         q_T[k] = np.int16(min(max(steps, -most), most))
-    return clipped
+
+
+@compiled
+def _outliers(x_T: NDArray[np.float32], median: np.float32, steps_per_uv: np.float32) -> tuple[int, int]:
+    """How many samples would be clipped, and how many are not finite."""
+    most, largest = np.float32(INT16_MAX), np.float32(3.4028235e38)
+    clipped, bad = np.int32(0), np.int32(0)
+    for k in range(len(x_T)):
+        clipped += np.int32(abs(np.rint((x_T[k] - median) * steps_per_uv)) > most)
+        bad += np.int32(not abs(x_T[k]) <= largest)
+    return clipped, bad

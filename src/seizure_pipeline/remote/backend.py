@@ -1,0 +1,62 @@
+"""What carries a node elsewhere: the one interface that the rest of the project knows."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Protocol
+
+from seizure_pipeline.remote.records import Event, Outcome, Request
+from seizure_pipeline.remote.settings import Rates, Resources
+
+
+class RemoteError(RuntimeError):
+    """A far node, or the way to it, failed; the message says which and what to do."""
+
+
+class LostContact(RemoteError):
+    """The provider does not answer at the moment; the far node is not touched by that."""
+
+
+class Detached(RemoteError):
+    """Not a failure: the node runs on over there, and the message says how to come back to it."""
+
+
+class Backend(Protocol):
+    """Starts far nodes, hears from them, and moves files. Far paths are absolute, below `far_root`.
+
+    Every method raises LostContact where the provider cannot be reached for now, RemoteError where asking again is vain."""
+
+    name: str
+
+    def problems(self, machines: Sequence[Resources]) -> list[str]:
+        """What the provider would refuse or lacks (limits, secrets, buckets, token), a line each; asks, changes nothing."""
+
+    def rates(self) -> Rates | None:
+        """The provider's prices of now; None where it does not tell."""
+
+    def put(self, local: Path, far: str) -> None:
+        """Copy a file there, whole or not at all, over what is there."""
+
+    def get(self, far: str, local: Path) -> None:
+        """Copy a file here, whole or not at all; FileNotFoundError where there is none."""
+
+    def listing(self, far: str) -> dict[str, int]:
+        """Files below a folder there: path relative to it -> bytes; empty where there is no folder."""
+
+    def start(self, request: Request, machine: Resources) -> str:
+        """Start a node and return the call's id, by which any process can come back to it."""
+
+    def events(self, call_id: str, request: Request, after: int, wait_s: float) -> list[Event]:
+        """Events with numbers beyond `after` in their order, as soon as there are any; after `wait_s` none.
+
+        Numbers may be left out as long as the call runs; once it ended, all are there."""
+
+    def outcome(self, call_id: str, request: Request) -> Outcome | None:
+        """How the call ended, None while it runs; RemoteError where it ended without a word (killed, no retries left)."""
+
+    def stop(self, call_id: str, request: Request) -> None:
+        """Ask the node to write a checkpoint and end; returns at once."""
+
+    def logs(self, call_id: str, request: Request, follow: bool) -> Iterator[str]:
+        """What the far machine printed, a line at a time; with `follow` until the call ends."""
