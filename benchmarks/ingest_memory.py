@@ -57,7 +57,7 @@ def _prepare(edf: Path, sender: Connection) -> None:
     with prepare(open_recording(edf), SignalSettings(), MontageSettings(), edf.parent) as prepared:
         shape = (19, sum(prepared.layout.stretch_samples))
         with NpzWriter(edf.with_suffix(".npz")) as writer:
-            writer.add_rows("signal", shape, np.int16, prepared.rows())
+            writer.add_rows("signal", shape, np.int16, prepared.pieces())
     peak_kib = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     sender.send((1024 * peak_kib, time.perf_counter() - began))
 

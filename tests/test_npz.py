@@ -48,6 +48,19 @@ def test_rows_make_the_same_aligned_file_as_whole_arrays(
         assert locate_member(rows, name).offset % ALIGNMENT_BYTES == 0
 
 
+def test_the_disk_begins_to_write_before_the_file_is_whole(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    begun: list[tuple[int, int]] = []
+    monkeypatch.setattr(os, "posix_fadvise", lambda _, first, size, advice: begun.append((first, first + size)))
+    write_in_rows(tmp_path / "late.npz")
+    assert begun == []
+    monkeypatch.setattr(npz, "FLUSHED_BYTES", 2 * 70_001)
+    write_in_rows(tmp_path / "early.npz")
+    first, second, third = begun
+    assert (first[0], first[1], second[1]) == (0, second[0], third[0])
+    assert third[1] >= SIGNAL.nbytes
+    assert (tmp_path / "early.npz").read_bytes() == (tmp_path / "late.npz").read_bytes()
+
+
 def test_the_data_lie_where_the_member_says(tmp_path: Path) -> None:
     path = tmp_path / "one.npz"
     write_in_rows(path)

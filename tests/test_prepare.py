@@ -102,18 +102,19 @@ def test_a_long_recording_in_a_scratch_file_is_the_same_bit_for_bit(
     with prepare(recording, SIGNALS, MONTAGE, scratch) as prepared:
         assert prepared.layout.stretch_samples == (600 * 256,)
         np.testing.assert_array_equal(prepared.signal(), expected)
-        np.testing.assert_array_equal(np.stack(list(prepared.rows())), expected)
+        np.testing.assert_array_equal(np.concatenate(list(prepared.pieces())).reshape(19, -1), expected)
     assert os.listdir(scratch) == []
 
 
-def test_signal_takes_its_own_memory_and_that_of_one_row(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_signal_takes_little_more_than_its_own_memory(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(rows, "MEMORY_BYTES", 0)
+    monkeypatch.setattr(PREPARE, "PIECE_SAMPLES", 1000)
     with prepare(recording_of(tmp_path / "one.edf", [256] * 19, 60, noise), SIGNALS, MONTAGE, tmp_path) as prepared:
         tracemalloc.start()
         size = prepared.signal().nbytes
         peak = tracemalloc.get_traced_memory()[1]
         tracemalloc.stop()
-    assert peak < 1.2 * size
+    assert peak < 1.1 * size
 
 
 def test_a_record_of_1000001_us_is_a_second_for_20_s_and_rows_are_filled_piece_by_piece(
@@ -207,10 +208,41 @@ def test_one_channel_of_too_low_a_rate_is_refused(tmp_path: Path) -> None:
         signal_uv(recording)
 
 
-def test_too_much_clipping_is_refused_before_rows_are_asked_for(tmp_path: Path) -> None:
+def test_too_much_clipping_is_refused_after_the_last_piece(tmp_path: Path) -> None:
     recording = recording_of(tmp_path / "one.edf", [256] * 19, 20, noise)
-    with pytest.raises(RecordingError, match=r"% of the samples lie beyond 1 robust standard deviations"):
-        prepare(recording, SignalSettings(clip_sd=1.0), MONTAGE).__enter__()
+    with prepare(recording, SignalSettings(clip_sd=1.0), MONTAGE) as prepared:
+        for ask in (prepared.signal, lambda: list(prepared.pieces())):
+            with pytest.raises(RecordingError, match=r"% of the samples lie beyond 1 robust standard deviations"):
+                ask()
+
+
+def test_clipped_samples_are_counted_the_same_however_often_and_in_what_pieces_they_are_asked_for(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    recording = recording_of(tmp_path / "one.edf", [256] * 19, 20, noise)
+    with prepare(recording, SignalSettings(clip_sd=3.0), MONTAGE) as prepared:
+        whole = prepared.signal()
+        clipped = prepared.clipped
+        monkeypatch.setattr(PREPARE, "PIECE_SAMPLES", 1000)
+        pieces = list(prepared.pieces())
+    assert [len(piece) for piece in pieces] == [1000, 1000, 1000, 1000, 1000, 120] * 19
+    np.testing.assert_array_equal(np.concatenate(pieces).reshape(19, -1), whole)
+    assert prepared.clipped == clipped > 0
+    assert np.count_nonzero(np.abs(whole) == 32767) >= clipped
+
+
+def test_a_value_that_is_not_finite_is_refused_with_its_electrode(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    recording = recording_of(tmp_path / "one.edf", [256] * 19, 600, noise)
+    put = rows.RowsInMemory.put
+
+    def with_a_hole(self: rows.RowsInMemory, first: int, n_samples: int, compute: rows.Compute) -> None:
+        put(self, first, n_samples, compute)
+        self.row(3, 70_001, 70_002)[:] = np.nan
+
+    monkeypatch.setattr(rows.RowsInMemory, "put", with_a_hole)
+    place = rf"electrode {ELECTRODES[3]} from sample {1 << 16} on: channel 0 is not finite: nan at sample {70_001 - (1 << 16)}"
+    with pytest.raises(SignalError, match=place):
+        signal_uv(recording)
 
 
 def test_a_file_that_is_truncated_while_it_is_read_is_an_error_and_no_signal(tmp_path: Path) -> None:

@@ -139,6 +139,7 @@ def test_a_value_that_is_not_finite_is_refused_with_its_place() -> None:
     for refuse in (
         lambda: resample_and_filter(x_CT, 256, SETTINGS),
         lambda: robust_scale(x_CT),
+        lambda: quantise(x_CT, np.zeros(3), np.ones(3), 1000.0),
     ):
         with pytest.raises(SignalError, match="channel 2 is not finite: nan at sample 17"):
             refuse()
@@ -186,6 +187,15 @@ def test_dequantise_undoes_quantise_to_half_a_step(x_CT: np.ndarray, sd: float, 
     assert q_CT.dtype == np.int16
     assert (error <= half_a_step * 1.01 + 1e-4)[inside].all()
     assert clipped <= np.count_nonzero(~inside)
+
+
+@pytest.mark.parametrize("wrong", [np.nan, np.inf, -np.inf])
+def test_a_value_that_the_scale_passed_over_is_refused_when_it_is_quantised(wrong: float) -> None:
+    x_CT = np.random.default_rng(0).normal(0, 10, (2, 1 << 18)).astype(np.float32)
+    x_CT[1, 4 * 1000 + 1] = wrong
+    median_C, sd_C = robust_scale(x_CT)
+    with pytest.raises(SignalError, match=f"channel 1 is not finite: {wrong} at sample 4001"):
+        quantise(x_CT, median_C, sd_C, 32.0)
 
 
 def test_what_lies_beyond_the_range_is_clipped_and_counted() -> None:

@@ -174,21 +174,22 @@ def _member(archive: zipfile.ZipFile, name: str) -> NDArray[Any]:
 
 
 class PassingDigest:
-    """Check sum of a file whose bytes are heard while somebody reads them: what comes in the file's order is not read again."""
+    """Check sum of a file that somebody else reads: what was heard in the file's order is not read again for it."""
 
     def __init__(self) -> None:
         self._digest, self._end = xxhash.xxh3_128(), 0
 
     def hear(self, at: int, content: memoryview) -> None:
-        """Take the bytes `content`, at `at` in the file, as far as they go on where the last ones ended."""
+        """Take the bytes `content`, at `at` in the file, as far as they continue what was taken."""
         if at <= self._end < at + len(content):
             self._digest.update(content[self._end - at :])
             self._end = at + len(content)
 
     def finish(self, path: Path) -> str:
-        """The check sum, once the rest of the file is read: what `xxh3_of_file` says."""
-        _digest_file(self._digest, path, bytearray(BUFFER_BYTES), self._end, None)
-        return self._digest.hexdigest()
+        """The check sum of the file at `path`, as `xxh3_of_file` gives it, after reading what is left of it."""
+        digest = self._digest.copy()
+        _digest_file(digest, path, bytearray(BUFFER_BYTES), self._end, None)
+        return digest.hexdigest()
 
 
 def xxh3_of_file(path: Path, buffer: bytearray | None = None, first: int = 0, size: int | None = None) -> str:

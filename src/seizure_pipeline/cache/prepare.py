@@ -30,41 +30,63 @@ from seizure_pipeline.signals import (
 from seizure_pipeline.windows import Layout
 
 SAMPLES_AT_ONCE = 1 << 24  # 64 MiB of float32; usual blocks of 32 channels are 16 MiB
+PIECE_SAMPLES = 1 << 16  # in float32 and as int16 they stay in the processor's cache together
 SAMPLES_PER_WRITE = 1 << 16  # of each electrode: blocks at an uneven rate are longer, and 19 electrodes of them large
 
 
-@dataclass(frozen=True)
+@dataclass
 class Prepared:
     """A recording as the detector sees it, as long as the context of `prepare` lasts.
 
-    Electrodes are average-referenced and standardised, stretches end to end; one step of the int16 rows is `step_sd`
-    robust standard deviations. `median_uv`, `sd_uv` (19,) undo the standardisation; `clipped` counts clipped samples.
+    Electrodes are average-referenced and standardised, stretches end to end; one step of the int16 signal is `step_sd`
+    robust standard deviations. `median_uv`, `sd_uv` (19,) undo the standardisation; `clipped` counts clipped samples
+    once all were asked for.
     """
 
     layout: Layout
     step_sd: float
     median_uv: NDArray[np.float64]
     sd_uv: NDArray[np.float64]
-    clipped: int
     interpolated: tuple[str, ...]
     _rows: ElectrodeRows
+    _path: str
+    _signals: SignalSettings
+    clipped: int = 0
 
-    def rows(self) -> Iterator[NDArray[np.int16]]:
-        """The 19 electrodes one after the other, in pieces."""
-        room = np.empty((1, SAMPLES_PER_WRITE), dtype=np.int16)
-        for number in range(len(self.sd_uv)):
-            row_1T = self._rows.row(number)[None]
-            for first in range(0, row_1T.shape[1], SAMPLES_PER_WRITE):
-                x = row_1T[:, first : first + SAMPLES_PER_WRITE]
-                one = slice(number, number + 1)
-                yield quantise(x, self.median_uv[one], self.sd_uv[one], self.step_sd * INT16_MAX, room[:, : x.shape[1]])[0]
+    def pieces(self) -> Iterator[NDArray[np.int16]]:
+        """The 19 electrodes one after the other, in pieces that stay in the processor's cache until they are written.
+
+        Raises SignalError for a value that is not finite; RecordingError at the end if too many samples were clipped."""
+        n_samples = sum(self.layout.stretch_samples)
+        self.clipped = 0
+        for number, electrode in enumerate(ELECTRODES):
+            one = slice(number, number + 1)
+            for first in range(0, n_samples, PIECE_SAMPLES):
+                piece_1T = self._rows.row(number, first, min(first + PIECE_SAMPLES, n_samples))[None]
+                try:
+                    steps_1T, clipped = quantise(piece_1T, self.median_uv[one], self.sd_uv[one], self._signals.clip_sd)
+                except SignalError as error:
+                    raise SignalError(f"electrode {electrode} from sample {first} on: {error}") from error
+                self.clipped += clipped
+                yield steps_1T[0]
+        self._refuse_clipping()
 
     def signal(self) -> NDArray[np.int16]:
-        """All electrodes (19, T) in memory."""
+        """All electrodes (19, T) in memory; raises as `pieces`."""
         signal_CT = np.empty((len(self.sd_uv), sum(self.layout.stretch_samples)), dtype=np.int16)
-        for kept_T, row_T in zip(signal_CT, self.rows(), strict=True):
-            kept_T[:] = row_T
+        rest = signal_CT.reshape(-1)
+        for piece in self.pieces():
+            rest[: len(piece)] = piece
+            rest = rest[len(piece) :]
         return signal_CT
+
+    def _refuse_clipping(self) -> None:
+        share = self.clipped / (len(self.sd_uv) * sum(self.layout.stretch_samples))
+        if share > self._signals.max_clipped_share:
+            raise RecordingError(
+                f"{self._path}: {100 * share:.1f} % of the samples lie beyond {self._signals.clip_sd:g} robust "
+                f"standard deviations; at most {100 * self._signals.max_clipped_share:g} % may (long flat pieces do this)"
+            )
 
 
 @contextmanager
@@ -75,20 +97,15 @@ def prepare(
 
     Memory stays below 1 GB however long the recording is (1.5 GB at the most uneven rates): rows that are too
     large lie in a nameless file in the folder `scratch`, by default the system's for temporary files. Entering raises
-    RecordingError for a flat channel, an empty stretch or too much clipping, MontageError for too few derivations,
-    SignalError for an impossible rate, OSError for a full disk."""
+    RecordingError for a flat channel or an empty stretch, MontageError for too few derivations, SignalError for an
+    impossible rate, OSError for a full disk."""
     mapped = electrode_map(recording.labels, montage)
     layout = _layout(recording, mapped)
     with electrode_rows(len(mapped.matrix), sum(layout.stretch_samples), scratch) as rows:
         _fill(rows, recording, mapped, layout, signals)
-        median_uv, sd_uv, clipped = _standardise(rows, len(mapped.matrix), signals.clip_sd)
-        share = clipped / (len(mapped.matrix) * sum(layout.stretch_samples))
-        if share > signals.max_clipped_share:
-            raise RecordingError(
-                f"{recording.path}: {100 * share:.1f} % of the samples lie beyond {signals.clip_sd:g} robust "
-                f"standard deviations; at most {100 * signals.max_clipped_share:g} % may (long flat pieces do this)"
-            )
-        yield Prepared(layout, signals.clip_sd / INT16_MAX, median_uv, sd_uv, clipped, mapped.interpolated, rows)
+        median_uv, sd_uv = _scales(rows, len(mapped.matrix), sum(layout.stretch_samples))
+        step_sd = signals.clip_sd / INT16_MAX
+        yield Prepared(layout, step_sd, median_uv, sd_uv, mapped.interpolated, rows, recording.path, signals)
 
 
 def _layout(recording: Recording, mapped: ElectrodeMap) -> Layout:
@@ -158,14 +175,13 @@ class FlatnessWatch:
             self.varies[channel] = (out_CT[channel] != out_CT[channel, 0]).any()
 
 
-def _standardise(rows: ElectrodeRows, n_rows: int, clip_sd: float) -> tuple[NDArray[np.float64], NDArray[np.float64], int]:
-    """Turn every row into int16; returns medians, robust standard deviations and the number of clipped samples."""
-    median_uv, sd_uv, clipped = np.empty(n_rows), np.empty(n_rows), 0
+def _scales(rows: ElectrodeRows, n_rows: int, n_samples: int) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Median and robust standard deviation of every row."""
+    median_uv, sd_uv = np.empty(n_rows), np.empty(n_rows)
     for number in range(n_rows):
-        row_1T, one = rows.row(number)[None], slice(number, number + 1)
+        one = slice(number, number + 1)
         try:
-            median_uv[one], sd_uv[one], beyond = robust_scale(row_1T, clip_sd)
+            median_uv[one], sd_uv[one] = robust_scale(rows.row(number, 0, n_samples)[None])
         except SignalError as error:
             raise SignalError(f"electrode {ELECTRODES[number]}: {error}") from error
-        clipped += beyond
-    return median_uv, sd_uv, clipped
+    return median_uv, sd_uv

@@ -7,7 +7,7 @@ import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Protocol, TypeAlias, TypeVar
+from typing import Protocol, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,11 +19,10 @@ SPARE_BYTES = 128 << 20
 
 Compute: TypeAlias = Callable[[NDArray[np.float32]], None]
 """compute(out_CT) writes a block of all rows to the array that it is given."""
-Row = TypeVar("Row", NDArray[np.float32], NDArray[np.int16])
 
 
 class ElectrodeRows(Protocol):
-    """float32 rows (C, T) that are filled block by block, then replaced by int16 rows one by one."""
+    """float32 rows (C, T) that are filled block by block, then read one by one."""
 
     def put(self, first: int, n_samples: int, compute: Compute) -> None:
         """Write `n_samples` from `first` on, all rows."""
@@ -31,13 +30,12 @@ class ElectrodeRows(Protocol):
     def add(self, first: int, n_samples: int, compute: Compute) -> None:
         """Add to `n_samples` from `first` on, all rows."""
 
-    def row(self, number: int) -> NDArray[np.float32]:
-        """One row (T,) of float32."""
-
+    def row(self, number: int, first: int, stop: int) -> NDArray[np.float32]:
+        """Samples [first, stop) of one row."""
 
 
 class RowsInMemory:
-    """Rows in one array; a kept row takes the first half of the float32 row."""
+    """Rows in one array."""
 
     def __init__(self, rows_CT: NDArray[np.float32]) -> None:
         self._rows_CT = rows_CT
@@ -52,11 +50,10 @@ class RowsInMemory:
         compute(block_CT)
         self._rows_CT[:, first : first + n_samples] += block_CT
 
-    def row(self, number: int) -> NDArray[np.float32]:
-        """One row (T,) of float32."""
-        row_T: NDArray[np.float32] = self._rows_CT[number]
+    def row(self, number: int, first: int, stop: int) -> NDArray[np.float32]:
+        """Samples [first, stop) of one row."""
+        row_T: NDArray[np.float32] = self._rows_CT[number, first:stop]
         return row_T
-
 
 
 class RowsOnDisk:
@@ -75,24 +72,16 @@ class RowsOnDisk:
         for number, row_T in enumerate(self._block(n_samples, compute)):
             self._write(number, first, row_T + self._read(number, first, np.empty(len(row_T), np.float32)))
 
-    def row(self, number: int) -> NDArray[np.float32]:
-        """One row (T,) of float32."""
-        return self._read(number, 0, np.empty(self._n_samples, np.float32))
-
-    def keep(self, number: int, row_T: NDArray[np.int16]) -> None:
-        """Put a row of int16 in the place of one of float32."""
-        self._write(number, 0, row_T)
-
-    def kept(self, number: int) -> NDArray[np.int16]:
-        """A row (T,) that was given to `keep`."""
-        return self._read(number, 0, np.empty(self._n_samples, np.int16))
+    def row(self, number: int, first: int, stop: int) -> NDArray[np.float32]:
+        """Samples [first, stop) of one row."""
+        return self._read(number, first, np.empty(stop - first, np.float32))
 
     def _block(self, n_samples: int, compute: Compute) -> NDArray[np.float32]:
         block_CT = np.empty((self._n_rows, n_samples), dtype=np.float32)
         compute(block_CT)
         return block_CT
 
-    def _write(self, number: int, first: int, row_T: NDArray[np.float32] | NDArray[np.int16]) -> None:
+    def _write(self, number: int, first: int, row_T: NDArray[np.float32]) -> None:
         rest = memoryview(np.ascontiguousarray(row_T).view(np.uint8).data)
         at = 4 * (number * self._n_samples + first)
         try:
@@ -104,7 +93,7 @@ class RowsOnDisk:
                 error.errno, f"{error.strerror}, while writing the scratch file of a long recording", self._name
             ) from error
 
-    def _read(self, number: int, first: int, out_T: Row) -> Row:
+    def _read(self, number: int, first: int, out_T: NDArray[np.float32]) -> NDArray[np.float32]:
         rest = memoryview(out_T.view(np.uint8).data)
         at = 4 * (number * self._n_samples + first)
         while rest:

@@ -69,11 +69,11 @@ class Stored:
 
 
 def write_signal(path: Path, prepared: Prepared, origin: Origin) -> Stored:
-    """Write a prepared recording with what it was made from, row by row."""
+    """Write a prepared recording with what it was made from, piece by piece; raises as its `pieces`."""
     digest = xxhash.xxh3_128()
     with NpzWriter(path) as writer:
         shape = (len(prepared.sd_uv), sum(prepared.layout.stretch_samples))
-        writer.add_rows(SIGNAL, shape, np.int16, _digested(prepared.rows(), digest))
+        writer.add_rows(SIGNAL, shape, np.int16, _digested(prepared.pieces(), digest))
         writer.add("median_uv", prepared.median_uv)
         writer.add("sd_uv", prepared.sd_uv)
         facts = SignalFacts(

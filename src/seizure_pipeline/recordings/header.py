@@ -11,8 +11,6 @@ from fractions import Fraction
 from pathlib import Path
 from typing import TypeAlias
 
-Hear: TypeAlias = Callable[[int, memoryview], None]
-"""hear(at, content) is told the header and the samples as they are read: the first byte's place in the file, the bytes."""
 FIXED_BYTES = 256
 BYTES_PER_SIGNAL = 256
 ANNOTATION_LABELS = ("EDF Annotations", "BDF Annotations")
@@ -38,6 +36,8 @@ UV_PER_UNIT = {
     "mV": 1e3,
     "V": 1e6,
 }
+Hear: TypeAlias = Callable[[int, memoryview], None]
+"""hear(at, content) is told what is read of header and samples, at once: the place of its first byte, and the bytes."""
 MOST_UV = 1e12  # a million volts: sums over a recording stay finite in 32 bits, whatever its samples
 NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?", re.ASCII)
 WHOLE_NUMBER = re.compile(r"[+-]?\d+", re.ASCII)
@@ -102,7 +102,7 @@ class Header:
 
 
 def unheard(at: int, content: memoryview) -> None:
-    """Nobody listens."""
+    """What is read concerns nobody else."""
 
 
 def read_header(path: str, hear: Hear = unheard) -> Header:

@@ -96,10 +96,11 @@ class Recording:
 
 
 def open_recording(path: str | Path, hear: Hear = unheard) -> Recording:
-    """Open an EDF, EDF+, BDF or BDF+ file by its header; no samples are read. `hear` is told what is read, now and later.
+    """Open an EDF, EDF+, BDF or BDF+ file by its header; no samples are read.
 
-    RecordingError if it is no such file, if its length is not what the header says (too long is refused like too
-    short), if it holds less than one second of data, or if its header is contradictory.
+    `hear` is told what is read of header and samples, now and later. RecordingError if it is no such file, if its
+    length is not what the header says (too long is refused like too short), if it holds less than one second of data, or
+    if its header is contradictory.
     """
     header = read_header(str(path), hear)
     n_records = _whole_records(header, Path(path).stat().st_size)

@@ -16,47 +16,44 @@ SCALE_SAMPLES = 1 << 16
 """Samples of a channel that decide its scale, at most: of noise, enough for 0.5 % of the standard deviation."""
 
 
-def robust_scale(x_CT: NDArray[np.float32], clip_sd: float) -> tuple[NDArray[np.float64], NDArray[np.float64], int]:
+def robust_scale(x_CT: NDArray[np.float32]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """Return each channel's median (C,) and standard deviation (C,), 1.4826 times the median absolute deviation.
 
     Both come from every k-th sample, k the least that leaves 65,536 or fewer (all of them up to 4 minutes at 256 Hz,
     every 15th in an hour): all samples of an hour would cost half as much as filtering them. Of an even number the median
     is the upper of the middle two. Padding is never among the samples: it is added where windows are cut. Raises
-    SignalError if there is no sample, a value is not finite, or a channel's deviation is zero (half of its samples or
-    more are one value).
+    SignalError if there is no sample, one of those taken is not finite, or a channel's deviation is zero (half of its
+    samples or more are one value).
     """
     n_samples = x_CT.shape[1]
     if n_samples == 0:
         raise SignalError("no sample: the scale is not determined")
-    median_C, sd_C, clipped = np.empty(len(x_CT)), np.empty(len(x_CT)), 0
+    median_C, sd_C = np.empty(len(x_CT)), np.empty(len(x_CT))
     for channel, x_T in enumerate(x_CT):
-        chosen = x_T[:: math.ceil(n_samples / SCALE_SAMPLES)]
-        median_C[channel] = median = _upper_median(chosen)
-        sd_C[channel] = sd = SD_PER_MAD * _upper_median(np.abs(chosen - median))
-        beyond, bad = _outliers(x_T, *_steps(median, sd, clip_sd))
-        if bad:
+        chosen = x_T[:: math.ceil(n_samples / SCALE_SAMPLES)].copy()
+        if not np.isfinite(chosen).all():
             refuse_not_finite(x_CT)
-        clipped += beyond
+        median_C[channel] = median = _upper_median(chosen)
+        sd_C[channel] = SD_PER_MAD * _upper_median(np.abs(chosen - median))
     if not sd_C.all():
         flat = ", ".join(str(channel) for channel in np.flatnonzero(sd_C == 0))
         raise SignalError(f"channel {flat} is flat: its median absolute deviation is 0")
-    return median_C, sd_C, clipped
+    return median_C, sd_C
 
 
 def quantise(
-    x_CT: NDArray[np.float32],
-    median_C: NDArray[np.float64],
-    sd_C: NDArray[np.float64],
-    clip_sd: float,
-    out_CT: NDArray[np.int16] | None = None,
-) -> NDArray[np.int16]:
+    x_CT: NDArray[np.float32], median_C: NDArray[np.float64], sd_C: NDArray[np.float64], clip_sd: float
+) -> tuple[NDArray[np.int16], int]:
     """Return (x - median) / sd as int16 (C, T) in steps of `clip_sd` / 32767, and how many samples were clipped.
 
-    The values are finite: `robust_scale`, which gave the scale, refuses others."""
-    q_CT = np.empty(x_CT.shape, dtype=np.int16) if out_CT is None else out_CT
+    Raises SignalError if a value is not finite."""
+    q_CT = np.empty(x_CT.shape, dtype=np.int16)
+    clipped = 0
     for x_T, q_T, median, sd in zip(x_CT, q_CT, median_C, sd_C, strict=True):
-        _quantise(x_T, *_steps(median, sd, clip_sd), q_T)
-    return q_CT
+        clipped += _quantise(x_T, np.float32(median), np.float32(INT16_MAX / (clip_sd * sd)), q_T)
+    if clipped:
+        refuse_not_finite(x_CT)
+    return q_CT, clipped
 
 
 def dequantise(
@@ -85,26 +82,14 @@ def _upper_median(x_T: NDArray[np.float32]) -> np.float32:
     return median
 
 
-def _steps(median: float, sd: float, clip_sd: float) -> tuple[np.float32, np.float32]:
-    with np.errstate(divide="ignore"):
-        return np.float32(median), np.float32(INT16_MAX / np.float64(clip_sd * sd))
-
-
 @compiled
-def _quantise(x_T: NDArray[np.float32], median: np.float32, steps_per_uv: np.float32, q_T: NDArray[np.int16]) -> None:
-    """Write rounded and clipped steps into `q_T`, in one pass over memory."""
+def _quantise(x_T: NDArray[np.float32], median: np.float32, steps_per_uv: np.float32, q_T: NDArray[np.int16]) -> int:
+    """Write rounded and clipped steps into `q_T`, in one pass over memory; returns the number of clipped samples, among
+    which are those that are not a number."""
     most = np.float32(INT16_MAX)
+    clipped = np.int32(0)
     for k in range(len(x_T)):
         steps = np.rint((x_T[k] - median) * steps_per_uv)
+        clipped = np.int32(clipped + (not abs(steps) <= most))  # a count of 64 bits would halve the vectors
         q_T[k] = np.int16(min(max(steps, -most), most))
-
-
-@compiled
-def _outliers(x_T: NDArray[np.float32], median: np.float32, steps_per_uv: np.float32) -> tuple[int, int]:
-    """How many samples would be clipped, and how many are not finite."""
-    most, largest = np.float32(INT16_MAX), np.float32(3.4028235e38)
-    clipped, bad = np.int32(0), np.int32(0)
-    for k in range(len(x_T)):
-        clipped += np.int32(abs(np.rint((x_T[k] - median) * steps_per_uv)) > most)
-        bad += np.int32(not abs(x_T[k]) <= largest)
-    return clipped, bad
+    return int(clipped)
