@@ -28,6 +28,11 @@ def forget() -> None:
     _asked.clear()
 
 
+def anybody_listens() -> bool:
+    """Whether it is worth the while to find words."""
+    return bool(_listeners)
+
+
 def announce(kind: str, **facts: Any) -> None:
     """Tell all listeners: `progress` (title, done, total, unit, note), `checkpoint` (path, step)."""
     for listener in _listeners:
@@ -42,3 +47,9 @@ def ask_to_stop(why: str) -> None:
 def asked_to_stop() -> str | None:
     """Why the work is to stop; None where nobody asked."""
     return _asked[0] if _asked else None
+
+
+def stop_if_asked() -> None:
+    """Raise Stopped, with the reason, where somebody asked; to be called where all that was done is kept."""
+    if _asked:
+        raise Stopped(f"stopped: {_asked[0]}; the same command continues where it was")

@@ -1,22 +1,40 @@
-"""Commands of the project: `kedro run` with the runner of its environment, `kedro generate-corpus` and `kedro cache`."""
+"""Commands of the project: `kedro run` with the runner of its environment, `generate-corpus`, `cache` and `remote`."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import copy
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
-from click.core import ParameterSource
 from kedro.framework.cli.project import run as kedro_run
-from kedro.framework.cli.utils import env_option
 from kedro.io import DatasetError
+from kedro.utils import load_obj
 from kedro.validation.exceptions import ParameterValidationError
+from omegaconf import OmegaConf
+
+from seizure_pipeline.remote.backend import Detached
+
+if TYPE_CHECKING:
+    from seizure_pipeline.cli_remote import Desk
+
+RUNNER_MODULE = "kedro.runner"  # where Kedro looks for a runner that is named without its module
 
 
-def _located() -> list[click.Parameter]:
+def _run_options() -> list[click.Parameter]:
+    """The options of `kedro run`, of which --env is also read from KEDRO_ENV, as Kedro's session does."""
+    options = [copy.copy(option) for option in kedro_run.params]
+    for option in options:
+        if option.name == "env":
+            option.envvar = "KEDRO_ENV"
+    return options
+
+
+def _located(*names: str) -> list[click.Parameter]:
     """The options of `kedro run` that say where the data are."""
-    return [option for option in kedro_run.params if option.name in ("env", "params")]
+    return [option for option in _run_options() if option.name in (names or ("env", "params"))]
 
 
 @click.group(name="seizure_pipeline")
@@ -24,7 +42,7 @@ def cli() -> None:
     """Commands of this project."""
 
 
-@cli.command(name="run", params=[*kedro_run.params], help=kedro_run.help)
+@cli.command(name="run", params=_run_options(), help=kedro_run.help)
 @click.option("--verbose", is_flag=True, help="Show the whole traceback of an error.")
 @click.pass_context
 def run(ctx: click.Context, /, verbose: bool, **options: Any) -> None:
@@ -32,13 +50,11 @@ def run(ctx: click.Context, /, verbose: bool, **options: Any) -> None:
     if options["pipeline"] and not options["pipelines"]:
         options["pipelines"], options["pipeline"] = [options["pipeline"]], None
     _check_environment(options["env"])
-    if ctx.get_parameter_source("runner") is ParameterSource.DEFAULT:
-        settings = _configuration(options["env"], options["conf_source"], options["params"])["runner"]
-        options["runner"] = settings["type"]
-        chosen = {key: value for key, value in settings.items() if key != "type"}
-        options["runner_params"] = {**chosen, **(options["runner_params"] or {})}
     try:
+        _choose_runner(options)
         ctx.invoke(kedro_run, **options)
+    except Detached as detached:
+        click.echo(str(detached))
     except (ValueError, RuntimeError, OSError, DatasetError, ParameterValidationError) as error:
         if verbose:
             raise
@@ -47,8 +63,34 @@ def run(ctx: click.Context, /, verbose: bool, **options: Any) -> None:
         raise click.ClickException("interrupted; the same command continues where it was") from None
 
 
-@cli.command(name="generate-corpus")
-@env_option
+def _choose_runner(options: dict[str, Any]) -> None:
+    """Take the runner of the environment unless another is named; one that sends nodes elsewhere is told which run it is."""
+    from seizure_pipeline.remote.runner import RemoteRunner
+
+    configuration = _configuration(options["env"], options["conf_source"], options["params"])
+    settings = dict(configuration["runner"])
+    kind = settings.pop("type")
+    runner = load_obj(options["runner"] or kind, RUNNER_MODULE)
+    if runner is not load_obj(kind, RUNNER_MODULE):
+        settings = {}
+    given = options["runner_params"] or {}
+    options["runner"] = f"{runner.__module__}.{runner.__qualname__}"
+    options["runner_params"] = OmegaConf.to_container(OmegaConf.merge(settings, given))
+    if issubclass(runner, RemoteRunner):
+        options["runner_params"]["context"] = _context(options, configuration)
+
+
+def _context(options: dict[str, Any], configuration: Any) -> dict[str, Any]:
+    named = {name: options[name] for name in ("env", "pipelines", "params", "conf_source")}
+    data_root = _data_root(configuration, options["params"])
+    return {**{name: value for name, value in named.items() if value}, "project": _root(), "data_root": data_root}
+
+
+def _data_root(configuration: Any, params: dict[str, Any] | None) -> Path:
+    return _root() / str((params or {}).get("data_root") or configuration["globals"]["data_root"])
+
+
+@cli.command(name="generate-corpus", params=_located("env"))
 def generate_corpus_command(env: str | None) -> None:
     """Generate the corpus of EDF files described by parameters_synthetic.yml where the catalog's `corpus` is."""
     from seizure_pipeline.corpora.synthetic.corpus import generate_corpus
@@ -59,13 +101,11 @@ def generate_corpus_command(env: str | None) -> None:
     configuration = _configuration(env, None, {})
     parameters = configuration["parameters"]
     root = _root() / configuration["catalog"]["corpus"]["filepath"]
-    try:
+    with _plain_errors():
         check_parameters(parameters)
         if parameters["corpus"]["layout"] != "synthetic":
             raise ValueError(f"corpus.layout is {parameters['corpus']['layout']!r}; only layout 'synthetic' is generated")
         generate_corpus(root, SyntheticSettings(**parameters["synthetic"]))
-    except (ValueError, OSError) as error:
-        raise click.ClickException(f"{type(error).__name__}: {error}") from None
 
 
 @cli.group(name="cache")
@@ -100,14 +140,86 @@ def cache_prune_command(
         _on_cache(env, params, lambda folder, _, parameters: prune_cache(folder, parameters, fingerprints, yes, force))
 
 
+@cli.group(name="remote")
+def remote_group() -> None:
+    """Show, follow and stop nodes that run elsewhere. ID is a call's name, or how it begins."""
+
+
+@remote_group.command(name="list", params=_located())
+def remote_list_command(env: str | None, params: dict[str, Any]) -> None:
+    """List the calls of this environment's data folder, and how those that ran stand now."""
+    from seizure_pipeline.cli_remote import list_calls
+
+    with _plain_errors():
+        list_calls(_desk(env, params))
+
+
+@remote_group.command(name="attach", params=_located())
+@click.argument("name", metavar="ID")
+@click.option("--verbose", is_flag=True, help="Show the whole traceback of an error.")
+@click.pass_context
+def remote_attach_command(ctx: click.Context, /, env: str | None, params: dict[str, Any], name: str, verbose: bool) -> None:
+    """Follow a call again: into the same MLflow run, until its results are here and the nodes that were left ran."""
+    with _plain_errors():
+        call = _desk(env, params).journal.find(name)
+    options: dict[str, Any] = {"env": call.env, "pipelines": list(call.request.pipelines), "params": dict(call.params)}
+    options |= {"node_names": list(call.left), "runner_params": {"attach": call.call, "detach": False}}
+    ctx.invoke(run, verbose=verbose, **options)
+
+
+@remote_group.command(name="logs", params=_located())
+@click.argument("name", metavar="ID")
+@click.option("--follow", is_flag=True, help="Go on until the call ends.")
+def remote_logs_command(env: str | None, params: dict[str, Any], name: str, follow: bool) -> None:
+    """Print what the far machine printed."""
+    from seizure_pipeline.cli_remote import print_logs
+
+    with _plain_errors():
+        print_logs(_desk(env, params), name, follow)
+
+
+@remote_group.command(name="stop", params=_located())
+@click.argument("name", metavar="ID")
+def remote_stop_command(env: str | None, params: dict[str, Any], name: str) -> None:
+    """Ask a node to save what it has and to end."""
+    from seizure_pipeline.cli_remote import stop_call
+
+    with _plain_errors():
+        stop_call(_desk(env, params), name)
+
+
+@remote_group.command(name="cost", params=_located())
+@click.argument("name", metavar="[ID]", required=False)
+def remote_cost_command(env: str | None, params: dict[str, Any], name: str | None) -> None:
+    """Print what calls took and cost, beside what was expected."""
+    from seizure_pipeline.cli_remote import print_cost
+
+    with _plain_errors():
+        print_cost(_desk(env, params), name)
+
+
+def _desk(env: str | None, params: dict[str, Any]) -> Desk:
+    from seizure_pipeline.cli_remote import Desk
+
+    _check_environment(env)
+    configuration = _configuration(env, None, params)
+    return Desk.of(dict(configuration["runner"]), _root(), _data_root(configuration, params))
+
+
+@contextmanager
+def _plain_errors() -> Iterator[None]:
+    try:
+        yield
+    except (ValueError, RuntimeError, OSError) as error:
+        raise click.ClickException(f"{type(error).__name__}: {error}") from None
+
+
 def _on_cache(env: str | None, params: dict[str, Any], act: Callable[[Path, Path, dict[str, Any]], None]) -> None:
     _check_environment(env)
     configuration = _configuration(env, None, params)
     folder, index = (_root() / configuration["catalog"][name]["filepath"] for name in ("window_cache", "window_index"))
-    try:
+    with _plain_errors():
         act(folder, index, configuration["parameters"])
-    except (ValueError, OSError) as error:
-        raise click.ClickException(f"{type(error).__name__}: {error}") from None
 
 
 def _check_environment(env: str | None) -> None:

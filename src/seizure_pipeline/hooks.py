@@ -10,6 +10,8 @@ from kedro.framework.hooks import hook_impl
 from pydantic import BaseModel, ValidationError
 
 from seizure_pipeline import tracking
+from seizure_pipeline.announcements import Stopped
+from seizure_pipeline.remote.backend import Detached, OutOfReach
 
 if TYPE_CHECKING:
     from kedro.framework.context import KedroContext
@@ -122,7 +124,7 @@ def flatten(value: Any, prefix: str) -> Iterator[tuple[str, Any]]:
 
 
 class DeviceCheck:
-    """Stops a run before its first node if a node would ask for a device or kernel that is not here."""
+    """Stops a run before its first node if a node that runs here would ask for a device or kernel that is not here."""
 
     @hook_impl
     def after_context_created(self, context: KedroContext) -> None:
@@ -133,11 +135,25 @@ class DeviceCheck:
     @hook_impl(tryfirst=True)
     def before_pipeline_run(self, pipeline: Pipeline) -> None:
         """Raise RuntimeError naming the parameter, where this machine lacks what it asks for."""
+        from seizure_pipeline.remote.context import leaves
+
+        read = {name for node in pipeline.nodes if not leaves(node.tags) for name in node.inputs}
         for room in self._rooms:
-            if f"params:{room}" in pipeline.inputs():
+            if f"params:{room}" in read:
                 from seizure_pipeline.inference.traces import check_device
 
                 check_device("cuda", f"{room}.device")
+
+
+class Preflight:
+    """Stops a run before its first node, and before MLflow knows of it, if its nodes elsewhere would fail or cost too much."""
+
+    @hook_impl(tryfirst=True)
+    def before_pipeline_run(self, pipeline: Pipeline, catalog: DataCatalog) -> None:
+        """Raise RemoteError with all that stands against the run."""
+        from seizure_pipeline.remote.context import check
+
+        check(pipeline, catalog)
 
 
 class MlflowTracking:
@@ -166,9 +182,10 @@ class MlflowTracking:
 
         self._catalog = catalog
         parameters = dict(leaf for room, settings in self._parameters.items() for leaf in flatten(settings, room))
-        self._run = MlflowRun(self._settings, run_params, parameters)
+        self._run = MlflowRun(self._settings, run_params, parameters, tracking.continued())
         tracking.forget()
-        tracking.listen(self._run.log_epoch)
+        tracking.opened(self._run.id)
+        tracking.listen(self._run.log_epoch, self._run.log_measures)
 
     @hook_impl
     def after_dataset_loaded(self, dataset_name: str, data: Any) -> None:
@@ -191,10 +208,13 @@ class MlflowTracking:
 
     @hook_impl
     def on_pipeline_error(self, error: Exception) -> None:
-        """Close the run as FAILED, with the error's first line."""
+        """Close the run as FAILED, with the error's first line; KILLED if it was stopped, not at all if its node runs on."""
         if self._run is not None:
-            self._run.tag("error", f"{type(error).__name__}: {error}".splitlines()[0][:LONGEST_TAG])
-        self._close("FAILED")
+            if isinstance(error, Detached | OutOfReach):
+                self._run.leave_open()
+            else:
+                self._run.tag("error", f"{type(error).__name__}: {error}".splitlines()[0][:LONGEST_TAG])
+        self._close("KILLED" if isinstance(error, Stopped) else "FAILED")
 
     def _close(self, status: str) -> None:
         if self._run is not None:
@@ -215,7 +235,8 @@ class RunSummary:
         """Print the results that this run made."""
         if tracking.kept_elsewhere():
             return
-        from seizure_pipeline.summary import print_detections, print_refusals, print_results
+        from seizure_pipeline.remote.context import ended_calls
+        from seizure_pipeline.summary import print_bill, print_detections, print_refusals, print_results
 
         made = pipeline.all_outputs()
         for index in ("window_index", "recordings"):
@@ -227,3 +248,5 @@ class RunSummary:
             print_results(catalog.load("metrics"), catalog.load("comparison"), _folder_of(catalog["metrics"]))
         if "detection_table" in made:
             print_detections(catalog.load("detection_table"))
+        if calls := ended_calls():
+            print_bill(calls)

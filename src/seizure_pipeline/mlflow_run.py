@@ -28,6 +28,7 @@ from seizure_pipeline.configuration import fingerprint
 
 log = logging.getLogger(__name__)
 LONGEST_PARAMETER = 500
+DETACHED = "detached"  # tag of a run whose node runs elsewhere while nobody here follows it
 SERVED_MODEL = Path(__file__).with_name("served_model.py")
 UI_KIND = {"mlflow.experimentKind": "custom_model_development"}
 PICTURES = ("_picture", "_pages")
@@ -38,7 +39,13 @@ REQUIREMENTS = ["seizure-pipeline"]
 class MlflowRun:
     """An open run; `close` ends it, and a process that dies before ends it as KILLED."""
 
-    def __init__(self, settings: Mapping[str, Any], run_params: Mapping[str, Any], parameters: Mapping[str, Any]) -> None:
+    def __init__(
+        self,
+        settings: Mapping[str, Any],
+        run_params: Mapping[str, Any],
+        parameters: Mapping[str, Any],
+        continued: str | None = None,
+    ) -> None:
         logging.getLogger("alembic").setLevel(logging.WARNING)
         logging.getLogger("mlflow").setLevel(logging.WARNING)
         mlflow.set_tracking_uri(settings["tracking_uri"])
@@ -46,22 +53,34 @@ class MlflowRun:
         self._model_name: str = settings["registered_model"]
         experiment = _experiment(self._client, settings["experiment"])
         _close_dead_runs(self._client, experiment)
-        name = "+".join(sorted(run_params["pipeline_names"] or ["default"], key=_order))
-        run = self._client.create_run(experiment, run_name=f"{name} {run_params['run_id'][5:16]}", tags=_tags(run_params))
-        self._id = run.info.run_id
+        self._held: dict[str, set[int]] = {}
+        if continued is None or not self._reopen(continued):
+            self._create(experiment, run_params, parameters)
         self._open = True
         self._logged: set[str] = set()
         self._shuffled = bool(parameters.get("training.shuffled_labels"))
-        short = [Param(key, str(value)[:LONGEST_PARAMETER]) for key, value in parameters.items()]
-        self._client.log_batch(self._id, params=short)
         atexit.register(self.close, "KILLED")
         signal.signal(signal.SIGTERM, _leave)
 
+    @property
+    def id(self) -> str:
+        """MLflow's name of the run."""
+        return self._id
+
     def log_epoch(self, metrics: Mapping[str, float], epoch: int) -> None:
         """Log an epoch's numbers at once, so that curves grow while a node runs."""
-        now_ms = int(time.time() * 1000)
-        points = [Metric(f"epoch/{name}", value, now_ms, epoch) for name, value in metrics.items() if name != "epoch"]
-        self._client.log_batch(self._id, metrics=points)
+        self._log_once({f"epoch/{name}": value for name, value in metrics.items() if name != "epoch"}, epoch)
+
+    def log_measures(self, metrics: Mapping[str, float], number: int) -> None:
+        """Log what a machine or its bill shows, under a number that only grows."""
+        self._log_once(metrics, number)
+
+    def leave_open(self) -> None:
+        """Let the run be RUNNING without a process of its own, until another reopens it."""
+        if self._open:
+            self._open = False
+            self.tag(DETACHED, "true")
+            atexit.unregister(self.close)
 
     def tag(self, name: str, value: str) -> None:
         """Set a tag."""
@@ -107,10 +126,38 @@ class MlflowRun:
             self._client.set_terminated(self._id, status)
             atexit.unregister(self.close)
 
-    def _log_metrics(self, metrics: Mapping[str, Any]) -> None:
+    def _create(self, experiment: str, run_params: Mapping[str, Any], parameters: Mapping[str, Any]) -> None:
+        name = "+".join(sorted(run_params["pipeline_names"] or ["default"], key=_order))
+        run = self._client.create_run(experiment, run_name=f"{name} {run_params['run_id'][5:16]}", tags=_tags(run_params))
+        self._id = str(run.info.run_id)
+        short = [Param(key, str(value)[:LONGEST_PARAMETER]) for key, value in parameters.items()]
+        self._client.log_batch(self._id, params=short)
+
+    def _reopen(self, run_id: str) -> bool:
+        """Whether run `run_id` is in this store; it is RUNNING again then, and ends with this process."""
+        try:
+            metrics = self._client.get_run(run_id).data.metrics
+        except MlflowException as error:
+            if error.error_code != "RESOURCE_DOES_NOT_EXIST":
+                raise
+            log.warning("MLflow has no run %s here; a new one is opened", run_id)
+            return False
+        self._id = run_id
+        self._held = {key: {each.step for each in self._client.get_metric_history(run_id, key)} for key in metrics}
+        self._client.update_run(run_id, status="RUNNING")
+        self.tag(DETACHED, "false")
+        self.tag("process", _process())
+        return True
+
+    def _log_once(self, metrics: Mapping[str, float], step: int) -> None:
+        """Log numbers but for those that an earlier process logged of the same step."""
         now_ms = int(time.time() * 1000)
-        numbers = [Metric(k, float(v), now_ms, 0) for k, v in metrics.items() if isinstance(v, int | float)]
-        self._client.log_batch(self._id, metrics=numbers)
+        missing = {name: value for name, value in metrics.items() if step not in self._held.get(name, ())}
+        self._client.log_batch(self._id, metrics=[Metric(name, value, now_ms, step) for name, value in missing.items()])
+
+    def _log_metrics(self, metrics: Mapping[str, Any]) -> None:
+        numbers = {name: float(value) for name, value in metrics.items() if isinstance(value, int | float)}
+        self._log_once(numbers, 0)
         self._client.log_dict(self._id, dict(metrics), "metrics.json")
 
     def _log_pictures(self, name: str, catalog: DataCatalog) -> None:
@@ -192,7 +239,11 @@ def _order(pipeline: str) -> int:
 def _tags(run_params: Mapping[str, Any]) -> dict[str, str]:
     chosen = {key: run_params[key] for key in ("run_id", "env", "pipeline_names", "node_names") if run_params.get(key)}
     tags = {f"kedro.{key}": str(value) for key, value in chosen.items()}
-    return {**tags, "git_commit": _git_commit(), "process": f"{socket.gethostname()}:{os.getpid()}"}
+    return {**tags, "git_commit": _git_commit(), "process": _process()}
+
+
+def _process() -> str:
+    return f"{socket.gethostname()}:{os.getpid()}"
 
 
 def _git_commit() -> str:
@@ -207,9 +258,11 @@ def _git_commit() -> str:
 
 
 def _close_dead_runs(client: mlflow.MlflowClient, experiment: str) -> None:
-    """End runs of this machine whose process is gone without a word (SIGKILL, power) as KILLED."""
+    """End runs of this machine whose process is gone without a word (SIGKILL, power) as KILLED, but for detached ones."""
     for run in client.search_runs([experiment], "attributes.status = 'RUNNING'"):
         host, _, process = run.data.tags.get("process", "").partition(":")
+        if run.data.tags.get(DETACHED) == "true":
+            continue
         if host == socket.gethostname() and not Path(f"/proc/{process}").exists() and Path("/proc").exists():
             client.set_terminated(run.info.run_id, "KILLED")
 

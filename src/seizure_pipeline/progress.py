@@ -1,4 +1,4 @@
-"""Progress of long work: a bar on a terminal, a heartbeat line with rate and time left in a log."""
+"""Progress of long work: a bar on a terminal, a heartbeat line with rate and time left in a log, announced to listeners."""
 
 from __future__ import annotations
 
@@ -11,6 +11,8 @@ from types import TracebackType
 from typing import TypeVar
 
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+from seizure_pipeline.announcements import announce, anybody_listens, stop_if_asked
 
 log = logging.getLogger(__name__)
 Item = TypeVar("Item")
@@ -57,6 +59,9 @@ class ProgressMeter:
             self._show(0, "")
 
     def _show(self, count: int, note: str) -> None:
+        if anybody_listens():  # a meter of bytes comes here for every piece that is copied
+            shown = self._bytes_note() or note
+            announce("progress", title=self._title, done=self._done, total=self._total, unit=self._unit, note=shown)
         if self._bar is not None:
             self._bar.update(self._task, advance=count, note=self._bytes_note() or note)
         elif time.monotonic() - self._spoke_s >= HEARTBEAT_S:
@@ -81,8 +86,9 @@ class ProgressMeter:
 
 
 def follow(items: Iterable[Item], title: str, total: int, unit: str) -> Iterator[Item]:
-    """Yield `items` and show how far they are."""
+    """Yield `items` and show how far they are; raises Stopped between two of them where this process is asked to stop."""
     with ProgressMeter(title, total, unit) as meter:
         for item in items:
             yield item
             meter.advance()
+            stop_if_asked()

@@ -11,6 +11,7 @@ import hashlib
 import json
 import logging
 import os
+from collections.abc import Iterable
 from concurrent.futures import Executor, Future
 from pathlib import Path
 from typing import Any
@@ -31,37 +32,44 @@ class UnchangedNodesRunner(SequentialRunner):
     """Runs nodes one after the other in this process, but for pure ones that would make again what is there."""
 
     def _get_executor(self, max_workers: int) -> Executor:  # type: ignore[override]
-        return _Inline()
+        return Inline()
 
 
-class _Inline(Executor):
+class Inline(Executor):
     """Runs each task at once, in the thread that submits it, so that hooks, debuggers and Ctrl-C work as usual."""
 
     def submit(self, task: Task, /, *_: Any, **__: Any) -> Future[Node]:  # type: ignore[override]
         """A future that is done: the task was run, or left out."""
         future: Future[Node] = Future()
-        future.set_result(task() if TAG not in task.node.tags else _run_unless_unchanged(task))
+        future.set_result(self.perform(task) if TAG not in task.node.tags else self._perform_unless_unchanged(task))
         return future
 
+    def perform(self, task: Task) -> Node:
+        """Run a task."""
+        return task()
 
-def _run_unless_unchanged(task: Task) -> Node:
-    node, catalog = task.node, task.catalog
-    path = Path(catalog.load(LEDGER)) / "unchanged.json"
-    ledger: dict[str, str] = json.loads(path.read_text()) if path.exists() else {}
-    if ledger.get(node.name) == _mark(node, catalog):
-        log.info("%s: unchanged and kept", node.name)
+    def _perform_unless_unchanged(self, task: Task) -> Node:
+        node, catalog = task.node, task.catalog
+        path = Path(catalog.load(LEDGER)) / "unchanged.json"
+        ledger: dict[str, str] = json.loads(path.read_text()) if path.exists() else {}
+        if ledger.get(node.name) == _mark(node, catalog):
+            log.info("%s: unchanged and kept", node.name)
+            return node
+        self.perform(task)
+        ledger[node.name] = _mark(node, catalog)
+        part = path.with_suffix(f".{os.getpid()}.part")
+        part.write_text(json.dumps(ledger, indent=2))
+        os.replace(part, path)
         return node
-    task()
-    ledger[node.name] = _mark(node, catalog)
-    part = path.with_suffix(f".{os.getpid()}.part")
-    part.write_text(json.dumps(ledger, indent=2))
-    os.replace(part, path)
-    return node
 
 
 def _mark(node: Node, catalog: Any) -> str:
-    states = {name: _state(name, catalog) for name in (*node.inputs, *node.outputs)}
-    return fingerprint({"code": _code(), **states})
+    return made_from((*node.inputs, *node.outputs), catalog)
+
+
+def made_from(names: Iterable[str], catalog: Any) -> str:
+    """Fingerprint of the code of this package and of what parameters and datasets hold."""
+    return fingerprint({"code": _code(), **{name: _state(name, catalog) for name in names}})
 
 
 def _state(name: str, catalog: Any) -> Any:

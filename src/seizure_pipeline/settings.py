@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from seizure_pipeline.hooks import DeviceCheck, MlflowTracking, ParameterKeys, RunSummary
+from seizure_pipeline.hooks import DeviceCheck, MlflowTracking, ParameterKeys, Preflight, RunSummary
 
-HOOKS = (ParameterKeys(), DeviceCheck(), MlflowTracking(), RunSummary())
+HOOKS = (ParameterKeys(), DeviceCheck(), Preflight(), MlflowTracking(), RunSummary())
 CONFIG_LOADER_ARGS = {
     "base_env": "base",
     "default_run_env": "local",

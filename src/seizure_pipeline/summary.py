@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Sequence
+from typing import Any, Protocol
 
 import pandas as pd
 from rich.console import Console
@@ -15,6 +16,42 @@ NEXT = (
     ("compare runs", "make mlflow    (or: mlflow ui --backend-store-uri sqlite:///mlflow.db --workers 1)"),
     ("browse the pipelines", "make viz       (or: kedro viz run)"),
 )
+
+
+class Billed(Protocol):
+    """A node that ran elsewhere: what it took, and what was expected before."""
+
+    @property
+    def call(self) -> str:
+        """Its name."""
+
+    @property
+    def status(self) -> str:
+        """How it ended."""
+
+    @property
+    def attempts(self) -> int:
+        """Attempts that it took."""
+
+    @property
+    def hours(self) -> float:
+        """Hours of all attempts."""
+
+    @property
+    def usd(self) -> float:
+        """US dollars of all attempts."""
+
+    @property
+    def estimated_hours(self) -> float | None:
+        """Hours that were expected."""
+
+    @property
+    def estimated_usd(self) -> float | None:
+        """US dollars that were expected."""
+
+    @property
+    def estimated_from(self) -> str:
+        """Who expected that."""
 
 
 def print_results(metrics: dict[str, Any], comparison: pd.DataFrame, folder: str) -> None:
@@ -71,6 +108,24 @@ def print_detections(table: pd.DataFrame) -> None:
     for record in table.to_dict(orient="records"):
         shown.add_row(*(f"{value:.3g}" if isinstance(value, float) else str(value) for value in record.values()))
     console.print(shown)
+
+
+def print_bill(calls: Sequence[Billed]) -> None:
+    """Print what nodes that ran elsewhere took, beside what was expected."""
+    shown = Table(title="Ran elsewhere")
+    for column in ("call", "status", "attempts", "hours", "expected", "USD", "expected", "expected by"):
+        shown.add_column(column, justify="left" if column in ("call", "status", "expected by") else "right")
+    for call in calls:
+        hours = (f"{call.hours:.3f}", _expected(call.estimated_hours, "{:.3f}"))
+        usd = (f"{call.usd:.2f}", _expected(call.estimated_usd, "{:.2f}"))
+        shown.add_row(call.call, call.status, str(call.attempts), *hours, *usd, call.estimated_from or "-")
+    if len(calls) > 1:
+        shown.add_row("all", "", "", f"{sum(call.hours for call in calls):.3f}", "", f"{sum(call.usd for call in calls):.2f}")
+    Console(width=160).print(shown)
+
+
+def _expected(value: float | None, form: str) -> str:
+    return "-" if value is None else form.format(value)
 
 
 def _heading(column: str) -> str:

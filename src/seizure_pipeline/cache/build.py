@@ -13,6 +13,7 @@ from typing import TypeAlias
 
 from pydantic import Field
 
+from seizure_pipeline.announcements import stop_if_asked
 from seizure_pipeline.cache.chains import chain_fingerprint, hold_chain, leave_chain, open_chain
 from seizure_pipeline.cache.facts import Origin, xxh3_of_file
 from seizure_pipeline.cache.fill import Job, fill
@@ -57,7 +58,8 @@ def build_cache(
 
     A file of the corpus or a setting of the chain that changed has the signal made again, the latter in a folder of its
     own; another annotation only the facts beside the signal; other windows or splits only the index. Raises CacheError if
-    `cache` cannot be written or a file changes while it is read, TransferError if one cannot be fetched."""
+    `cache` cannot be written or a file changes while it is read, TransferError if one cannot be fetched, Stopped between
+    two recordings where this process is asked to stop."""
     chain = chain_fingerprint(settings.signals, montage)
     with hold_chain(cache / chain):
         ledger = Ledger(cache / chain, settings.windows)
@@ -115,6 +117,7 @@ def _made(
         for made in in_threads(builder.see_to, to_do, settings.workers + waiting):
             yield made
             meter.advance(note=made.row.recording_id)
+            stop_if_asked()
 
 
 def _fetched_ahead(to_do: list[Task]) -> int:

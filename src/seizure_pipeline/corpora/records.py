@@ -26,7 +26,7 @@ class CorpusSettings(Settings):
     others being train, drawn by `split_seed`. `annotations` says which of TUSZ's files to read: csv_bi (over all
     channels) or csv (channel by channel, all classes). `patient_pattern` is the regular expression whose first group is
     the patient in a file's relative path (layout bids); `exclude` are glob patterns of relative paths left out on
-    purpose.
+    purpose. `max_recordings` takes a sample, drawn by `split_seed`.
     """
 
     layout: Literal["synthetic", "tusz", "chb_mit", "siena", "bids"] = "tusz"
@@ -36,6 +36,7 @@ class CorpusSettings(Settings):
     split_fractions: dict[Literal["dev", "eval"], float] = Field(default_factory=dict)
     split_seed: int = Field(42, ge=0)
     exclude: tuple[str, ...] = ()
+    max_recordings: int | None = Field(None, ge=len(SPLITS))
 
     @model_validator(mode="after")
     def _splits_fit_the_layout(self) -> CorpusSettings:

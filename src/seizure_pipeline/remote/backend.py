@@ -18,6 +18,10 @@ class LostContact(RemoteError):
     """The provider does not answer at the moment; the far node is not touched by that."""
 
 
+class OutOfReach(LostContact):
+    """Patience with the provider is at its end while a node runs on; the message says how to come back to it."""
+
+
 class Detached(RemoteError):
     """Not a failure: the node runs on over there, and the message says how to come back to it."""
 

@@ -83,7 +83,8 @@ class RemoteSettings(Settings):
 
     `far_root` is `data_root` over there: a path on a volume (modal), a folder (subprocess). `nodes` overrides fields of the
     resources of single nodes; `bring_home` names, for folders that far nodes fill, the patterns of files to fetch.
-    `expected_hours` of a node is the guess of its cost where no earlier run tells it.
+    `expected_hours` of a node is the guess of its cost where no earlier run tells it. Nodes of `kept` depend on nothing but
+    their input datasets, parameters and the code: finished and unchanged, they are not sent again.
     """
 
     backend: Literal["modal", "subprocess"]
@@ -96,6 +97,7 @@ class RemoteSettings(Settings):
     secrets: tuple[SecretSettings, ...] = ()
     image: ImageSettings = ImageSettings()
     bring_home: dict[str, tuple[str, ...]] = Field(default_factory=dict)
+    kept: tuple[str, ...] = ()
     budget_usd: float | None = Field(None, gt=0)
     expected_hours: dict[str, float] = Field(default_factory=dict)
     rates: Rates | None = None

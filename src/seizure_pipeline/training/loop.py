@@ -13,6 +13,7 @@ from typing import Any
 import torch
 from torch import nn
 
+from seizure_pipeline.announcements import Stopped, announce, stop_if_asked
 from seizure_pipeline.model.checkpoint import save_checkpoint
 from seizure_pipeline.model.detector import Detector, parameter_groups
 from seizure_pipeline.progress import ProgressMeter
@@ -65,7 +66,7 @@ def fit(
     """Train `model` on `windows` until early stopping or the last epoch; continues run `name` where it was killed.
 
     `facts` go into the checkpoints' config. Raises TrainingDiverged before an update that is not finite, RuntimeError
-    where the device's memory does not suffice."""
+    where the device's memory does not suffice, Stopped after the state is saved where this process is asked to stop."""
     optimizer = torch.optim.AdamW(parameter_groups(model, settings.optimizer.weight_decay), lr=settings.optimizer.learning_rate)
     run = Run(model, optimizer, windows, settings, folder, name, facts)
     folder.mkdir(parents=True, exist_ok=True)
@@ -74,9 +75,11 @@ def fit(
     for record in progress.history:
         report(record, int(record["epoch"] or 0))
     while not progress.finished:
-        with _ways_out_of_memory(settings):
-            _train_epoch(run, progress)
-        _close_epoch(run, progress, validate(model), report)
+        with _saved_where_it_stops(run, progress):
+            with _ways_out_of_memory(settings):
+                _train_epoch(run, progress)
+            validation = validate(model)
+        _close_epoch(run, progress, validation, report)
     return progress
 
 
@@ -100,9 +103,25 @@ def _train_epoch(run: Run, progress: Progress) -> None:
             loss, norm = _step(run, batch, rate, progress.step)
             _count(progress, batch, loss, norm, time.monotonic() - began_s)
             if progress.step_in_epoch % settings.checkpoint_steps == 0 and progress.step_in_epoch < steps:
-                save_state(run.state_path, run.model, run.optimizer, progress, run.name)
+                _save(run, progress)
             meter.advance(note=f"loss {progress.loss_sum / progress.windows:.4f}")
+            stop_if_asked()
             began_s = time.monotonic()
+
+
+@contextmanager
+def _saved_where_it_stops(run: Run, progress: Progress) -> Iterator[None]:
+    """Save the state where training or validation stops because it was asked to: at most a recording's traces are lost."""
+    try:
+        yield
+    except Stopped:
+        _save(run, progress)
+        raise
+
+
+def _save(run: Run, progress: Progress) -> None:
+    save_state(run.state_path, run.model, run.optimizer, progress, run.name)
+    announce("checkpoint", path=str(run.state_path), step=progress.step)
 
 
 @contextmanager
@@ -153,26 +172,31 @@ def _close_epoch(run: Run, progress: Progress, validation: Mapping[str, float | 
     record = {"epoch": progress.epoch, **_epoch_metrics(run, progress), **validation}
     progress.history.append(record)
     score = (_number(validation[EARLY_STOPPING]), _number(validation[AUROC]))
-    save_checkpoint(run.folder / "last", run.model, {**run.facts, "epoch": progress.epoch, "score": list(score)})
+    _save_weights(run, progress, "last", score)
     if score > progress.best_score:
         progress.best_score, progress.best_epoch = score, progress.epoch
-        save_checkpoint(run.folder / "best", run.model, {**run.facts, "epoch": progress.epoch, "score": list(score)})
+        _save_weights(run, progress, "best", score)
     waited = progress.epoch - progress.best_epoch
     progress.finished = progress.epoch >= run.settings.epochs or waited >= run.settings.patience_epochs
     progress.step_in_epoch = progress.windows = 0
     progress.loss_sum = progress.gradient_norm_sum = progress.training_s = 0.0
-    save_state(run.state_path, run.model, run.optimizer, progress, run.name)
+    _save(run, progress)
     report(record, progress.epoch)
     shown = ("train_loss", AUROC, EARLY_STOPPING, "windows_per_s")
     facts = ", ".join(f"{name} {_number(record[name]):.4g}" for name in shown)
     log.info("epoch %d: %s; best is epoch %d", progress.epoch, facts, progress.best_epoch)
 
 
+def _save_weights(run: Run, progress: Progress, name: str, score: tuple[float, float]) -> None:
+    save_checkpoint(run.folder / name, run.model, {**run.facts, "epoch": progress.epoch, "score": list(score)})
+    announce("checkpoint", path=str(run.folder / name), step=progress.step)
+
+
 def _epoch_metrics(run: Run, progress: Progress) -> dict[str, float]:
     return {
         "train_loss": progress.loss_sum / progress.windows,
         "gradient_norm": progress.gradient_norm_sum / progress.windows,
-        "learning_rate": run.optimizer.param_groups[0]["lr"],
+        "learning_rate": _rate(run.settings, progress.step - 1, progress.step_in_epoch),
         "windows_per_s": progress.windows / progress.training_s,
     }
 

@@ -1,4 +1,7 @@
-"""Checkpoint and dev recordings -> traces -> metrics, baselines and pictures."""
+"""Checkpoint and dev recordings -> traces -> metrics, baselines and pictures.
+
+Nodes tagged `gpu` and `data` read the cache, those without need traces and tables alone.
+"""
 
 from __future__ import annotations
 
@@ -41,8 +44,8 @@ def create_pipeline() -> Pipeline:
     """Build the evaluation pipeline."""
     return Pipeline(
         [
-            Node(compute_traces, TRACE_INPUTS, "trace_index", name="compute_traces"),
-            Node(compute_baselines, BASELINE_INPUTS, "baseline_index", name="compute_baselines"),
+            Node(compute_traces, TRACE_INPUTS, "trace_index", name="compute_traces", tags="gpu"),
+            Node(compute_baselines, BASELINE_INPUTS, "baseline_index", name="compute_baselines", tags="data"),
             Node(score_traces, SCORE_INPUTS, ["metrics", "operating_point"], name="score_traces", tags="pure"),
             Node(compare, COMPARE_INPUTS, "comparison", name="compare", tags="pure"),
             Node(draw_curve, CURVE_INPUTS, ["operating_curve_picture", "operating_curve_plot"], name="draw_curve", tags="pure"),
@@ -53,6 +56,6 @@ def create_pipeline() -> Pipeline:
                 name="draw_report",
                 tags="pure",
             ),
-            Node(draw_pages, PAGE_INPUTS, "trace_pages", name="draw_pages", tags="pure"),
+            Node(draw_pages, PAGE_INPUTS, "trace_pages", name="draw_pages", tags=["pure", "data"]),
         ]
     )

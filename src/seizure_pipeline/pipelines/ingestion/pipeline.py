@@ -1,4 +1,4 @@
-"""Corpus -> table of recordings."""
+"""Corpus -> table of recordings; its node reads the whole corpus and is tagged `data`."""
 
 from __future__ import annotations
 
@@ -10,4 +10,4 @@ from seizure_pipeline.pipelines.ingestion.nodes import list_recordings
 def create_pipeline() -> Pipeline:
     """Build the ingestion pipeline."""
     inputs = ["corpus", "params:corpus", "params:montage", "examined"]
-    return Pipeline([Node(list_recordings, inputs, "recordings", name="list_recordings")])
+    return Pipeline([Node(list_recordings, inputs, "recordings", name="list_recordings", tags="data")])

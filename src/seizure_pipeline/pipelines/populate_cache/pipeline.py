@@ -1,4 +1,4 @@
-"""A corpus or a cache in one place -> the same in another."""
+"""A corpus or a cache in one place -> the same in another; its node is tagged `data`."""
 
 from __future__ import annotations
 
@@ -9,4 +9,5 @@ from seizure_pipeline.pipelines.populate_cache.nodes import copy_files
 
 def create_pipeline() -> Pipeline:
     """Build the populate_cache pipeline."""
-    return Pipeline([Node(copy_files, ["copy_from", "copy_to", "params:populate"], "copied_files", name="copy_files")])
+    inputs = ["copy_from", "copy_to", "params:populate"]
+    return Pipeline([Node(copy_files, inputs, "copied_files", name="copy_files", tags="data")])

@@ -14,12 +14,13 @@ def create_pipeline() -> Pipeline:
     settings = ["params:windowing", "params:montage", "window_cache", "params:verify"]
     return Pipeline(
         [
-            Node(list_recordings, listing, "listed_recordings", name="list_recordings_now"),
+            Node(list_recordings, listing, "listed_recordings", name="list_recordings_now", tags="data"),
             Node(
                 list_problems,
                 ["corpus", "listed_recordings", "window_index", *settings],
                 "cache_problems",
                 name="list_problems",
+                tags="data",
             ),
             Node(refuse_problems, "cache_problems", None, name="refuse_problems"),
         ]

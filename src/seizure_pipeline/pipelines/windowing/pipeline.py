@@ -1,4 +1,4 @@
-"""Recordings -> cache of standardised signals and its index."""
+"""Recordings -> cache of standardised signals and its index; nodes tagged `data` read corpus or cache."""
 
 from __future__ import annotations
 
@@ -12,13 +12,13 @@ def create_pipeline() -> Pipeline:
     inputs = ["corpus", "recordings", "params:windowing", "params:montage", "window_cache"]
     return Pipeline(
         [
-            Node(cache_recordings, inputs, "window_index", name="cache_recordings"),
+            Node(cache_recordings, inputs, "window_index", name="cache_recordings", tags="data"),
             Node(
                 draw_montages,
                 ["corpus", "recordings", "window_index", "window_cache", "params:montage"],
                 "montage_pages",
                 name="draw_montages",
-                tags="pure",
+                tags=["pure", "data"],
             ),
         ]
     )

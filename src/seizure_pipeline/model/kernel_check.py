@@ -1,0 +1,147 @@
+"""Whether the scan of this device is right, and how long a training step of the whole model takes here."""
+
+from __future__ import annotations
+
+import platform
+import statistics
+import time
+from dataclasses import asdict, dataclass
+from importlib.metadata import PackageNotFoundError, version
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from seizure_pipeline.model.detector import Detector, parameter_groups
+from seizure_pipeline.model.settings import SAMPLES_PER_TOKEN, ModelSettings, StreamSettings
+from seizure_pipeline.model.state_space import DECAY_RANGE, STEP_RANGE, check_kernel, scan, scan_reference
+
+SEQUENCES = 4
+STEPS = 3  # timed, after one that compiles and allocates
+LIMITS = {"cpu": 1e-4, "cuda": 1e-2}
+"""Largest error of a scan over the largest value of the truth. A CPU computes in float32; the kernel multiplies in TF32, and
+was off by up to 0.0043 on an H100 (measured: both streams of the full network, 61 to 960 tokens, 8 draws each)."""
+PACKAGES = ("torch", "triton", "mamba-ssm", "causal-conv1d")
+NAMES = ("x", "dt", "A", "B", "C")
+
+
+@dataclass(frozen=True, slots=True)
+class ScanCheck:
+    """One stream's scan against the recurrence in float64: relative errors of the output and of each gradient."""
+
+    stream: str
+    tokens: int
+    heads: int
+    head_dim: int
+    state: int
+    errors: dict[str, float]
+    limit: float
+
+    @property
+    def agrees(self) -> bool:
+        """Whether every error is a number within the limit."""
+        return all(error <= self.limit for error in self.errors.values())
+
+
+@dataclass(frozen=True, slots=True)
+class StepTime:
+    """A training step of the configured model on random windows: the first with all that is compiled then, and later ones."""
+
+    batch_size: int
+    tokens: int
+    first_s: float
+    median_s: float
+    first_loss: float
+    peak_memory_mib: float | None
+
+
+def kernel_report(model: ModelSettings, device: str, batch_size: int, tokens: int, seed: int) -> dict[str, Any]:
+    """Scans checked, a step timed, versions; plain values for JSON. KernelMissing on CUDA without mamba-ssm."""
+    if device == "cuda":
+        check_kernel()
+    torch.manual_seed(seed)
+    streams = {"electrode_stream": model.electrode_stream, "pair_stream": model.pair_stream}
+    checks = [check_scan(name, stream, tokens, device) for name, stream in streams.items()]
+    return {
+        "device": device,
+        "gpu": torch.cuda.get_device_name() if device == "cuda" else None,
+        "versions": versions(),
+        "scans": [{**asdict(check), "agrees": check.agrees} for check in checks],
+        "step": asdict(time_step(model, device, batch_size, tokens)),
+    }
+
+
+def check_scan(name: str, stream: StreamSettings, tokens: int, device: str) -> ScanCheck:
+    """The scan of a device on random inputs, in the range that training starts in, against the recurrence on the CPU."""
+    heads = stream.expand * stream.features // stream.head_dim
+    inputs = _scan_inputs(tokens, heads, stream.head_dim, stream.state)
+    weights = torch.randn(SEQUENCES, tokens, heads, stream.head_dim)
+    truth = _with_gradients(scan_reference, [each.double() for each in inputs], weights.double())
+    found = _with_gradients(scan, [each.to(device) for each in inputs], weights.to(device))
+    named = zip(("y", *(f"gradient of {name}" for name in NAMES)), found, truth, strict=True)
+    errors = {label: _relative_error(ours, theirs) for label, ours, theirs in named}
+    return ScanCheck(name, tokens, heads, stream.head_dim, stream.state, errors, LIMITS[device])
+
+
+def time_step(settings: ModelSettings, device: str, batch_size: int, tokens: int) -> StepTime:
+    """Forward, loss, backward and update of the model on random windows, as training does them."""
+    model = Detector(settings).to(device)
+    optimizer = torch.optim.AdamW(parameter_groups(model, 0.05), lr=1e-4)
+    window_BCT = torch.randn(batch_size, settings.electrodes, tokens * SAMPLES_PER_TOKEN, device=device)
+    ictal_BL = (torch.rand(batch_size, tokens, device=device) > 0.9).float()
+    times_s, losses = [], []
+    for _ in range(1 + STEPS):
+        began_s = time.perf_counter()
+        losses.append(_step(model, optimizer, window_BCT, ictal_BL))  # reading the loss waits for a GPU
+        times_s.append(time.perf_counter() - began_s)
+    peak_mib = torch.cuda.max_memory_allocated() / 2**20 if device == "cuda" else None
+    return StepTime(batch_size, tokens, times_s[0], statistics.median(times_s[1:]), losses[0], peak_mib)
+
+
+def versions() -> dict[str, str | None]:
+    """Versions of what a step runs on, None where it is not installed."""
+    return {"python": platform.python_version(), "cuda": torch.version.cuda} | {name: _version(name) for name in PACKAGES}
+
+
+def disagreements(report: dict[str, Any]) -> list[str]:
+    """What of a report's scans is beyond its limit, a line each."""
+    return [
+        f"{scan['stream']}: {name} is off by {error:.2g} of its scale on {report['device']}; the limit is {scan['limit']:g}"
+        for scan in report["scans"]
+        for name, error in scan["errors"].items()
+        if not error <= scan["limit"]
+    ]
+
+
+def _scan_inputs(tokens: int, heads: int, head_dim: int, state: int) -> list[Tensor]:
+    x_SLHP = torch.randn(SEQUENCES, tokens, heads, head_dim)
+    dt_SLH = torch.empty(SEQUENCES, tokens, heads).uniform_(*STEP_RANGE)
+    A_H = -torch.empty(heads).uniform_(*DECAY_RANGE)
+    B_SLGN, C_SLGN = torch.randn(2, SEQUENCES, tokens, 1, state).unbind()
+    return [x_SLHP, dt_SLH, A_H, B_SLGN, C_SLGN]
+
+
+def _with_gradients(run: Any, inputs: list[Tensor], weights: Tensor) -> tuple[Tensor, ...]:
+    leaves = [each.requires_grad_() for each in inputs]
+    y_SLHP = run(*leaves)
+    return (y_SLHP.detach(), *torch.autograd.grad((y_SLHP * weights).sum(), leaves))
+
+
+def _relative_error(found: Tensor, truth: Tensor) -> float:
+    return ((found.cpu().double() - truth).abs().max() / truth.abs().max()).item()
+
+
+def _step(model: Detector, optimizer: torch.optim.Optimizer, window_BCT: Tensor, ictal_BL: Tensor) -> float:
+    optimizer.zero_grad(set_to_none=True)
+    loss = nn.functional.binary_cross_entropy_with_logits(model(window_BCT), ictal_BL)
+    loss.backward()  # type: ignore[no-untyped-call]
+    nn.utils.clip_grad_norm_(model.parameters(), 1.0)
+    optimizer.step()
+    return loss.item()
+
+
+def _version(package: str) -> str | None:
+    try:
+        return version(package)
+    except PackageNotFoundError:
+        return None

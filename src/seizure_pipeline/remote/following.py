@@ -1,0 +1,193 @@
+"""Hears what a far node reports, as it comes: progress, logs and metrics, each once, however often and in which order."""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from typing import Any
+
+from seizure_pipeline import tracking
+from seizure_pipeline.progress import ProgressMeter
+from seizure_pipeline.remote.backend import Backend, LostContact, RemoteError
+from seizure_pipeline.remote.journal import Call, Journal
+from seizure_pipeline.remote.patience import Patience
+from seizure_pipeline.remote.records import Event, Outcome
+
+log = logging.getLogger(__name__)
+WAIT_S = 1.0
+GAP_S = 10.0  # a number that is left out comes by the live way within moments, or not at all
+JOURNAL_EVERY_S = 5.0
+QUIET_S = 60.0
+
+
+class Numbers:
+    """Which events were heard: all up to `upto`, and some beyond."""
+
+    def __init__(self, upto: int) -> None:
+        self.upto = self.highest = upto
+        self._beyond: set[int] = set()
+
+    @property
+    def has_gap(self) -> bool:
+        """Whether a number was left out."""
+        return self.highest > self.upto
+
+    def unheard(self, events: Sequence[Event]) -> list[Event]:
+        """The events that were not heard yet, each once, in the order of their numbers; they count as heard from now."""
+        found = {event.number: event for event in events if event.number > self.upto and event.number not in self._beyond}
+        self._beyond |= found.keys()
+        self.highest = max([self.highest, *found])
+        while self.upto + 1 in self._beyond:
+            self.upto += 1
+            self._beyond.remove(self.upto)
+        return [found[number] for number in sorted(found)]
+
+
+class Voice:
+    """Says here what a far node reports: a bar, log lines with its machine's name, metrics of epochs and of the machine."""
+
+    def __init__(self, call: Call) -> None:
+        self.hours, self.usd = call.hours, call.usd
+        self.attempts = call.attempts
+        self.epochs: dict[int, Mapping[str, float | None]] = dict(call.epochs)
+        self._host = "far machine"
+        self._title, self._done, self._total = "", 0, 0
+        self._meter: ProgressMeter | None = None
+
+    def say(self, event: Event) -> None:
+        """Pass one event on."""
+        if event.kind == "progress":
+            self._progress(event.facts)
+        elif event.kind == "epoch":
+            self._epoch(int(event.facts["epoch"]), event.facts["metrics"])
+        elif event.kind == "log":
+            self._log(event.facts)
+        elif event.kind == "attempt":
+            self._attempt(event.facts)
+        elif event.kind == "system":
+            tracking.measure({f"system/{name}": value for name, value in event.facts["metrics"].items()}, event.number)
+        elif event.kind == "cost":
+            self.hours, self.usd = float(event.facts["hours"]), float(event.facts["usd"])
+            tracking.measure({"cost/hours": self.hours, "cost/usd": self.usd}, event.number)
+        elif event.kind == "stopping":
+            log.warning("[%s] stops: %s", self._host, event.facts["why"])
+
+    def end(self) -> None:
+        """Take the bar away."""
+        if self._meter is not None:
+            complete = self._done >= self._total
+            self._meter.__exit__(None if complete else RemoteError, None, None)  # a line of what was done, if all was
+            self._meter = None
+
+    def _attempt(self, facts: Mapping[str, Any]) -> None:
+        self.attempts, self._host = int(facts["attempt"]), str(facts["host"])
+        software = ", ".join(f"{name} {facts[name]}" for name in ("python", "torch", "gpu") if facts.get(name))
+        log.info("[%s] attempt %d: %s", self._host, self.attempts, software)
+
+    def _log(self, facts: Mapping[str, Any]) -> None:
+        level = logging.getLevelNamesMapping().get(str(facts["level"]), logging.INFO)
+        log.log(level, "[%s] %s", self._host, facts["message"])
+
+    def _epoch(self, epoch: int, metrics: Mapping[str, float | None]) -> None:
+        """An attempt that goes on reports the epochs of those before it again."""
+        if epoch not in self.epochs:
+            self.epochs[epoch] = metrics
+            tracking.report(metrics, epoch)
+
+    def _progress(self, facts: Mapping[str, Any]) -> None:
+        title, done, total = str(facts["title"]), int(facts["done"]), int(facts["total"])
+        if self._meter is None and title == self._title and done == self._done >= total:
+            return  # told twice that it is complete
+        if self._meter is None or title != self._title:
+            self.end()
+            self._title, self._done, self._total = title, done, total
+            self._meter = ProgressMeter(title, total, str(facts["unit"]), done).__enter__()
+        note = str(facts.get("note") or "")
+        spent = f"{self.usd:.2f} USD" if self.usd else ""
+        self._meter.advance(max(0, done - self._done), ", ".join(part for part in (note, spent) if part))
+        self._done = max(done, self._done)
+        if self._done >= total:
+            self.end()
+
+
+class Follower:
+    """Follows one call from where the journal left it, and writes down how far it was heard."""
+
+    def __init__(self, backend: Backend, journal: Journal, call: Call, patience: Patience) -> None:
+        self._backend, self._journal, self._patience = backend, journal, patience
+        self.call = call
+        self._numbers, self._voice = Numbers(call.last_event), Voice(call)
+        self._gap_s = self._written_s = self._heard_s = time.monotonic()
+
+    def follow(self) -> Outcome:
+        """Hear all until the call ended; raises RemoteError where it ended without a word, LostContact out of patience."""
+        try:
+            while True:
+                heard = self._hear(self._after(), WAIT_S)
+                outcome = None if heard else self._outcome()
+                if outcome is not None:
+                    return outcome
+        finally:
+            self._voice.end()
+            self._write()
+
+    def settle(self, outcome: Outcome) -> Call:
+        """Write down how the call ended."""
+        facts = {"attempts": outcome.attempts, "hours": outcome.hours, "usd": outcome.usd}
+        return self.become(status=outcome.status, **facts)
+
+    def become(self, **facts: Any) -> Call:
+        """Write down what is known now of the call."""
+        self.call = replace(self.call, **facts)
+        self._journal.write(self.call)
+        return self.call
+
+    def _after(self) -> int:
+        if self._numbers.has_gap and time.monotonic() - self._gap_s >= GAP_S:
+            self._gap_s = time.monotonic()
+            return self._numbers.upto
+        return self._numbers.highest
+
+    def _hear(self, after: int, wait_s: float) -> bool:
+        request, call_id = self.call.request, self.call.call_id or ""
+        events = self._patience.asking(lambda: self._backend.events(call_id, request, after, wait_s))
+        epochs = len(self._voice.epochs)
+        unheard = self._numbers.unheard(events)
+        for event in unheard:
+            self._voice.say(event)
+        now_s = time.monotonic()
+        if unheard:
+            self._heard_s = now_s
+        elif now_s - self._heard_s >= QUIET_S:
+            self._heard_s = now_s
+            log.info("%s: nothing new for %.0f s; %.2f h so far", self.call.call, QUIET_S, self._voice.hours)
+        if len(self._voice.epochs) > epochs or (unheard and now_s - self._written_s >= JOURNAL_EVERY_S):
+            self._write()
+        return bool(unheard)
+
+    def _outcome(self) -> Outcome | None:
+        request, call_id = self.call.request, self.call.call_id or ""
+        try:
+            outcome = self._patience.asking(lambda: self._backend.outcome(call_id, request))
+        except LostContact:
+            raise
+        except RemoteError:
+            self._hear_the_rest()
+            raise
+        if outcome is not None:
+            self._hear_the_rest()
+        return outcome
+
+    def _hear_the_rest(self) -> None:
+        while self._hear(self._numbers.upto, 0.0):
+            pass
+        if self._numbers.has_gap:
+            log.warning("%s: events after number %d never came", self.call.call, self._numbers.upto)
+
+    def _write(self) -> None:
+        self._written_s = time.monotonic()
+        voice = self._voice
+        facts = {"hours": voice.hours, "usd": voice.usd, "attempts": voice.attempts, "last_event": self._numbers.upto}
+        self.become(epochs=tuple(voice.epochs.items()), **facts)

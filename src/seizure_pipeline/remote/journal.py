@@ -1,0 +1,153 @@
+"""The near side's record of its far nodes: a file each below data_root/remote, written before anything is waited for.
+
+From it any later process comes back to a call: it knows the call's id at the provider, what was asked, what was heard so
+far, and where its metrics go."""
+
+from __future__ import annotations
+
+import fcntl
+import json
+import logging
+import os
+import secrets
+import socket
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+from seizure_pipeline.remote.backend import RemoteError
+from seizure_pipeline.remote.records import Request
+from seizure_pipeline.remote.redaction import Redactor
+
+log = logging.getLogger(__name__)
+FOLDER = "remote"
+UNFINISHED = frozenset({"starting", "running"})
+Epoch = tuple[int, dict[str, float | None]]
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """One node that was sent elsewhere; `status` is starting, running, or how it ended (an outcome's, or `lost`).
+
+    inputs, settings: fingerprints of what it was made from; left: the nodes that had not run when it started, itself
+    first; last_event: all events up to this number were heard; outputs: fingerprint of what came home, and `brought`
+    the files of folders, path below data_root -> bytes."""
+
+    request: Request
+    backend: str
+    app: str
+    started_s: float
+    inputs: str
+    settings: str
+    left: tuple[str, ...]
+    call_id: str | None = None
+    mlflow_run: str | None = None
+    estimated_hours: float | None = None
+    estimated_usd: float | None = None
+    estimated_from: str = ""
+    status: str = "starting"
+    attempts: int = 0
+    hours: float = 0.0
+    usd: float = 0.0
+    last_event: int = 0
+    epochs: tuple[Epoch, ...] = ()
+    outputs: str | None = None
+    brought: dict[str, int] = field(default_factory=dict)
+
+    @property
+    def call(self) -> str:
+        """Its name, here and over there."""
+        return self.request.call
+
+    @property
+    def node(self) -> str:
+        """The node that was sent."""
+        return self.request.node
+
+    @property
+    def env(self) -> str | None:
+        """The environment that it runs with."""
+        return self.request.env
+
+    @property
+    def params(self) -> Mapping[str, Any]:
+        """The runtime parameters of the run that sent it."""
+        return self.request.params
+
+    @classmethod
+    def from_json(cls, text: str) -> Call:
+        """Read what `Journal.write` wrote; ValueError, KeyError or TypeError for anything else."""
+        facts = json.loads(text)
+        request = Request.from_json(json.dumps(facts.pop("request")))
+        epochs = tuple((int(epoch), metrics) for epoch, metrics in facts.pop("epochs"))
+        return cls(**{**facts, "left": tuple(facts["left"]), "request": request, "epochs": epochs})
+
+
+def new_name(node: str) -> str:
+    """A name for a call: the node, the time, and what tells apart two of the same second."""
+    return f"{node}-{time.strftime('%Y%m%d-%H%M%S')}-{secrets.token_hex(2)}"
+
+
+class Journal:
+    """The calls of one data_root; values of the environment variables `secret_keys` are never written."""
+
+    def __init__(self, data_root: Path, secret_keys: Sequence[str] = ()) -> None:
+        self._folder = data_root / FOLDER
+        self._redactor = Redactor.of_environment(secret_keys)
+
+    def write(self, call: Call) -> None:
+        """Write the call whole and to the disk; a process killed meanwhile leaves what was there before."""
+        self._folder.mkdir(parents=True, exist_ok=True)
+        path = self._path(call.call)
+        part = path.with_suffix(f".{os.getpid()}.part")
+        with open(part, "w") as file:
+            json.dump(self._redactor.plain(asdict(call)), file)
+            file.flush()
+            os.fsync(file.fileno())
+        part.replace(path)
+
+    def calls(self) -> list[Call]:
+        """All calls, the oldest first; a file that is not one is named and left out."""
+        found = [self._read(path) for path in sorted(self._folder.glob("*.json"))]
+        return sorted((call for call in found if call is not None), key=lambda call: call.started_s)
+
+    def find(self, name: str) -> Call:
+        """The call of this name, or whose name alone begins so; RemoteError where there is none or several."""
+        calls = self.calls()
+        found = [call for call in calls if call.call == name] or [call for call in calls if call.call.startswith(name)]
+        if len(found) == 1:
+            return found[0]
+        among = found or calls
+        known = ", ".join(call.call for call in among) or "none"
+        raise RemoteError(f"{'several calls begin with' if found else 'no call'} {name} in {self._folder}; there are {known}")
+
+    @contextmanager
+    def held(self, call: str) -> Iterator[None]:
+        """Follow a call alone; RemoteError, naming the other process, where one follows it already."""
+        self._folder.mkdir(parents=True, exist_ok=True)
+        with open(self._folder / f"{call}.lock", "a+") as file:
+            try:
+                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                file.seek(0)
+                raise RemoteError(
+                    f"call {call} is followed by {file.read().strip() or 'another process'}; one at a time: end that one, "
+                    f"the far node runs on"
+                ) from None
+            file.truncate(0)
+            file.write(f"process {os.getpid()} on {socket.gethostname()}")
+            file.flush()
+            yield
+
+    def _path(self, name: str) -> Path:
+        return self._folder / f"{name}.json"
+
+    def _read(self, path: Path) -> Call | None:
+        try:
+            return Call.from_json(path.read_text())
+        except (ValueError, KeyError, TypeError, AttributeError) as error:
+            log.warning("%s: not a record of a call (%s); what it was of is not known here", path, error)
+            return None

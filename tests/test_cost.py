@@ -1,0 +1,86 @@
+"""What a far node is expected to cost, against the provider's printed prices, and how many attempts it takes."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from math import inf
+from typing import Any
+
+import pytest
+
+from seizure_pipeline.remote.cost import attempts_allowed, attempts_needed, estimate, usd_per_hour
+from seizure_pipeline.remote.settings import Rates, RemoteSettings, Resources
+
+PRICES = Rates(as_of="2026-07", gpu={"A100-80GB": 2.50, "H100": 3.95}, core=0.047, memory_gib=0.008)
+TRAINING = Resources(gpu=("A100-80GB",), cpu=24, memory_mib=96 * 1024)
+
+
+@dataclass(frozen=True)
+class Ended:
+    """A line of the journal."""
+
+    call: str
+    hours: float
+    node: str = "train"
+    env: str | None = "modal"
+    status: str = "finished"
+    params: dict[str, Any] = field(default_factory=dict)
+
+
+def settings(**given: Any) -> RemoteSettings:
+    return RemoteSettings(backend="modal", far_root="/data/run", tags={}, **given)
+
+
+def test_an_a100_with_24_cores_and_96_gib_costs_what_the_price_page_says() -> None:
+    assert usd_per_hour(TRAINING, PRICES) == pytest.approx(4.40, abs=0.005)
+
+
+def test_of_several_gpus_the_dearest_counts_and_as_often_as_there_are() -> None:
+    either = TRAINING.model_copy(update={"gpu": ("A100-80GB", "H100")})
+    assert usd_per_hour(either, PRICES) - usd_per_hour(TRAINING, PRICES) == pytest.approx(3.95 - 2.50)
+    two = TRAINING.model_copy(update={"gpu_count": 2})
+    assert usd_per_hour(two, PRICES) - usd_per_hour(TRAINING, PRICES) == pytest.approx(2.50)
+
+
+def test_a_gpu_without_a_price_is_named() -> None:
+    with pytest.raises(ValueError, match=r"no price of B200 as of 2026-07; add it to rates\.gpu"):
+        usd_per_hour(TRAINING.model_copy(update={"gpu": ("B200",)}), PRICES)
+
+
+def test_measured_hours_go_before_a_guess_and_a_guess_before_nothing() -> None:
+    guess = settings(expected_hours={"train": 10.0})
+    finished = [Ended("a", 3.0), Ended("b", 5.0), Ended("c", 9.0, status="stopped"), Ended("d", 9.0, env="modal_smoke")]
+    measured = estimate("train", "modal", {}, TRAINING, guess, PRICES, finished)
+    assert measured is not None
+    assert (measured.hours, measured.source) == (5.0, "measured in call b")
+    assert measured.usd == pytest.approx(5 * 4.396)
+    guessed = estimate("train", "modal", {}, TRAINING, guess, PRICES, finished[2:])
+    assert guessed is not None
+    assert (guessed.hours, guessed.source) == (10.0, "guess in runner.yml")
+    assert estimate("train", "modal", {}, TRAINING, settings(), PRICES, []) is None
+
+
+def test_a_call_of_the_same_parameters_tells_more_than_a_longer_one_of_others() -> None:
+    finished = [Ended("one_epoch", 0.5, params={"training.epochs": 1}), Ended("all", 20.0)]
+    found = estimate("train", "modal", {"training.epochs": 1}, TRAINING, settings(), PRICES, finished)
+    assert found is not None
+    assert found.source == "measured in call one_epoch"
+    other = estimate("train", "modal", {"training.seed": 2}, TRAINING, settings(), PRICES, finished)
+    assert other is not None
+    assert (other.hours, other.source) == (20.0, "measured in call all, of other parameters")
+
+
+def test_hours_without_prices_are_an_estimate_without_a_price() -> None:
+    found = estimate("train", "modal", {}, TRAINING, settings(expected_hours={"train": 1.0}), None, [])
+    assert found is not None
+    assert (found.hours, found.usd) == (1.0, None)
+
+
+@pytest.mark.parametrize(("hours", "attempts"), [(0.1, 1), (23.5, 1), (24, 2), (47, 2), (100, 5)])
+def test_each_attempt_of_24_h_loses_some_of_it(hours: float, attempts: int) -> None:
+    assert attempts_needed(hours, TRAINING) == attempts
+
+
+def test_an_attempt_that_is_all_start_up_never_gets_anywhere() -> None:
+    assert attempts_needed(1, TRAINING.model_copy(update={"timeout_s": 600})) == inf
+    assert attempts_allowed(TRAINING) == 1
