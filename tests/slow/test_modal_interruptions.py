@@ -1,0 +1,79 @@
+"""Trainings in Modal's containers that are interrupted again and again end with the weights of one that was left alone."""
+
+from __future__ import annotations
+
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import pytest
+from modal_calls import Call, far_root, has_saved, machine, with_pins
+from modal_plane import plane, until
+from remote_fixtures import last_weights
+
+from seizure_pipeline.remote.backend import LostContact, RemoteError
+
+__all__ = ["plane"]
+pytestmark = pytest.mark.filterwarnings("ignore::ResourceWarning")  # of the plane
+
+
+def attempts(call: Call) -> list[int]:
+    return [event.facts["attempt"] for event in call.heard if event.kind == "attempt"]
+
+
+def test_a_training_preempted_three_times_goes_on_in_the_middle_without_using_up_a_retry(
+    plane: Any, far_project: Path, undisturbed: str
+) -> None:
+    root = far_root(plane, far_project)
+    call = Call(with_pins(far_project), "train", machine(retries={"count": 0, "delay_s": 1.0}))
+    for number in (1, 2, 3):
+        until(partial(has_saved, plane, call, number), 120.0)
+        plane.preempt()
+    outcome = call.end(180.0)
+    assert (outcome.status, outcome.attempts) == ("finished", 4)
+    assert attempts(call) == [1, 2, 3, 4]
+    assert [event.facts["epoch"] for event in call.heard if event.kind == "epoch"] == [1, 2, 3]
+    assert last_weights(root) == undisturbed
+
+
+def test_a_training_longer_than_an_attempt_may_take_goes_on_in_the_next_one(
+    plane: Any, far_project: Path, undisturbed: str
+) -> None:
+    """The attempt ends itself, with a checkpoint, before the provider would; its time is half of what the training takes."""
+    root = far_root(plane, far_project)
+    call = Call(with_pins(far_project), "train", machine(retries={"count": 10, "delay_s": 1.0}), timeout_s=14.0, grace_s=8.0)
+    outcome = call.end(300.0)
+    assert outcome.status == "finished"
+    assert outcome.attempts > 1
+    stops = [event.facts["why"] for event in call.heard if event.kind == "stopping"]
+    assert set(stops) == {"the time of an attempt is over"}
+    assert len(stops) >= outcome.attempts - 1
+    assert last_weights(root) == undisturbed
+
+
+def test_an_attempt_that_the_provider_ends_at_its_time_is_tried_again_and_then_said_to_have_timed_out(
+    plane: Any, odd_project: Path
+) -> None:
+    conf = machine(timeout_s=240, retries={"count": 1, "delay_s": 1.0})  # 12 s of the plane's
+    call = Call(with_pins(odd_project), "hang", conf)
+    with pytest.raises(RemoteError, match="FunctionTimeoutError") as end:
+        call.end()
+    assert not isinstance(end.value, LostContact)
+    assert len(plane.tasks) == 2
+
+
+def test_a_node_that_does_not_heed_is_killed_after_its_grace(plane: Any, odd_project: Path) -> None:
+    call = Call(with_pins(odd_project), "hang", grace_s=3.0)
+    call.hear_of("checkpoint")
+    call.backend.stop(call.id, call.request)
+    assert call.end().status == "stopped"
+
+
+def test_a_call_that_is_asked_to_stop_twice_is_ended_by_the_provider(plane: Any, odd_project: Path) -> None:
+    call = Call(with_pins(odd_project), "hang", grace_s=3.0)
+    call.hear_of("attempt")
+    call.backend.stop(call.id, call.request)
+    assert not plane.all("FunctionCallCancel")
+    call.backend.stop(call.id, call.request)
+    assert plane.one("FunctionCallCancel").terminate_containers
+    assert call.end().status == "stopped"
