@@ -75,4 +75,4 @@ def _travelling(project: Path) -> list[Path]:
 
 
 def _is_private(file: Path) -> bool:
-    return file.parts[0] == "local" or "credentials" in file.name
+    return file.parts[0] == "local" or any("credentials" in part for part in file.parts)
