@@ -43,7 +43,8 @@ def supervise(request: Request, project: Path, commit: Commit | None, emit: Emit
     `commit` makes safe what was written (None where writing does); it runs in a thread of its own, and what it raises is a
     warning, tried again. `emit` gets each event in its order; `stop_asked` is asked twice a second. Raises AttemptOver and
     AttemptFailed where another attempt is to follow. KeyboardInterrupt (the machine is taken back), like any other word
-    from outside, has the node save itself, and is raised again. What the node raises is an outcome: another attempt would raise it again."""
+    from outside, has the node save itself, and is raised again. What the node raises is an outcome: another attempt would raise
+    it again."""
     folder = CallFolder(Path(request.folder))
     try:
         if (ended := folder.outcome()) is not None:
