@@ -124,7 +124,8 @@ def test_cost_and_machine_are_measured_and_shown_beside_progress(
     monkeypatch.setattr("seizure_pipeline.progress.HEARTBEAT_S", 0.0)
     measured: list[tuple[Mapping[str, float], int]] = []
     tracking.listen(lambda metrics, epoch: None, lambda metrics, number: measured.append((metrics, number)))
-    steps = [{"title": "epoch 1 of 1", "done": done, "total": 4, "unit": "steps", "note": f"loss {done}"} for done in (1, 3, 4)]
+    epoch = {"title": "epoch 1 of 1", "total": 4, "unit": "steps", "done_before": 0}
+    steps = [{**epoch, "done": done, "note": f"loss {done}", "spent_s": 20.0 * done} for done in (1, 3, 4)]
     happened(
         call,
         ("progress", steps[0]),
@@ -139,8 +140,8 @@ def test_cost_and_machine_are_measured_and_shown_beside_progress(
     assert measured == [({"system/cpu_utilization_percentage": 50.0}, 2), ({"cost/hours": 0.25, "cost/usd": 1.5}, 3)]
     assert (follower.call.hours, follower.call.usd) == (0.25, 1.5)
     lines = [record.getMessage() for record in caplog.records]
-    assert any(line.startswith("epoch 1 of 1: 3 of 4 steps") and line.endswith("loss 3, 1.50 USD") for line in lines)
-    assert any(line.startswith("epoch 1 of 1: 4 steps in") for line in lines)
+    assert "epoch 1 of 1: 3 of 4 steps, 0.05/s, 20 s left, loss 3, 1.50 USD" in lines
+    assert "epoch 1 of 1: 4 steps in 80.0 s" in lines
 
 
 def test_a_provider_silent_for_a_while_costs_no_event(

@@ -34,7 +34,7 @@ def anybody_listens() -> bool:
 
 
 def announce(kind: str, **facts: Any) -> None:
-    """Tell all listeners: `progress` (title, done, total, unit, note), `checkpoint` (path, step)."""
+    """Tell all listeners: `progress` (title, unit, note, done, total, done_before, spent_s), `checkpoint` (path, step)."""
     for listener in _listeners:
         listener(kind, facts)
 

@@ -52,6 +52,12 @@ class ProgressMeter:
         self._done += count
         self._show(count, note)
 
+    def take_over(self, done: int, spent_s: float, note: str) -> None:
+        """Be where a meter elsewhere is, `spent_s` after its start."""
+        count, self._done = done - self._done, done
+        self._started_s = time.monotonic() - spent_s
+        self._show(count, note)
+
     def move(self, n_bytes: int) -> None:
         """Count bytes of pieces under way; fewer than none where a piece must be moved again."""
         with self._lock:
@@ -61,7 +67,9 @@ class ProgressMeter:
     def _show(self, count: int, note: str) -> None:
         if anybody_listens():  # a meter of bytes comes here for every piece that is copied
             shown = self._bytes_note() or note
-            announce("progress", title=self._title, done=self._done, total=self._total, unit=self._unit, note=shown)
+            counts = {"done": self._done, "total": self._total, "done_before": self._done_before}
+            spent_s = round(time.monotonic() - self._started_s, 3)
+            announce("progress", title=self._title, unit=self._unit, note=shown, spent_s=spent_s, **counts)
         if self._bar is not None:
             self._bar.update(self._task, advance=count, note=self._bytes_note() or note)
         elif time.monotonic() - self._spoke_s >= HEARTBEAT_S:

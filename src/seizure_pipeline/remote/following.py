@@ -103,11 +103,11 @@ class Voice:
         if self._meter is None or title != self._title:
             self.end()
             self._title, self._done, self._total = title, done, total
-            self._meter = ProgressMeter(title, total, str(facts["unit"]), done).__enter__()
+            self._meter = ProgressMeter(title, total, str(facts["unit"]), int(facts["done_before"])).__enter__()
         note = str(facts.get("note") or "")
         spent = f"{self.usd:.2f} USD" if self.usd else ""
-        self._meter.advance(max(0, done - self._done), ", ".join(part for part in (note, spent) if part))
         self._done = max(done, self._done)
+        self._meter.take_over(self._done, float(facts["spent_s"]), ", ".join(part for part in (note, spent) if part))
         if self._done >= total:
             self.end()
 
