@@ -8,7 +8,7 @@ import shutil
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from seizure_pipeline.remote.backend import LostContact, RemoteError
+from seizure_pipeline.remote.backend import EndedWithoutAWord, LostContact
 from seizure_pipeline.remote.records import Event, Outcome, Request
 from seizure_pipeline.remote.settings import Rates, Resources
 
@@ -61,10 +61,11 @@ class FolderBackend:
         self._answer()
         path = Path(request.folder) / "outcome.json"
         if path.exists() and path.read_text() == "killed":
-            raise RemoteError("it ended without a word")
+            raise EndedWithoutAWord("it ended without a word")
         return Outcome.from_json(path.read_text()) if path.exists() else None
 
     def stop(self, call_id: str, request: Request) -> None:
+        self._answer()
         (Path(request.folder) / "stop").touch()
 
     def logs(self, call_id: str, request: Request, follow: bool) -> Iterator[str]:

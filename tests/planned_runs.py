@@ -100,6 +100,8 @@ class Planned:
     def set(self, room: str, **values: Any) -> None:
         self.catalog[f"params:{room}"] = MemoryDataset({**self.catalog.load(f"params:{room}"), **values})
 
-    def problems(self, pipeline: Pipeline) -> list[str]:
+    def problems(self, pipeline: Pipeline, attached: str = "") -> list[str]:
         context = RunContext(project=self.root, data_root=self.root / "here", env="modal")
-        return preflight.problems(pipeline, self.catalog, RemoteSettings(**self.settings), self.backend, context)
+        registered = [node for each in PIPELINES.values() for node in each.nodes]
+        settings = RemoteSettings(**self.settings)
+        return preflight.problems(pipeline, self.catalog, settings, self.backend, context, (), attached, registered)

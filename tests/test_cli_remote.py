@@ -65,7 +65,7 @@ def test_a_killed_client_is_replaced_by_one_that_attaches_and_by_one_only(projec
 @pytest.mark.slow
 def test_a_detached_run_is_closed_by_nobody_until_attach_brings_it_home_and_runs_what_was_left(project: Path) -> None:
     arguments = ("run", *FAR, "--pipelines", "training,evaluation", LONG)
-    done = kedro(project, *arguments, "--runner-params", "detach=true")
+    done = kedro(project, *arguments, "--runner-params", "detach=true,tags.gpu.grace_s=21")
     assert done.returncode == 0, done.stderr
     (call,) = calls_of(project)
     assert f"kedro remote attach {call.call} --env far" in done.stdout
@@ -76,8 +76,12 @@ def test_a_detached_run_is_closed_by_nobody_until_attach_brings_it_home_and_runs
     second = kedro(project, *arguments)  # it may not start the same node again beside it
     assert second.returncode == 1
     assert f"node train already runs over there. It runs on as call {call.call}" in second.stderr
+    elsewhere = kedro(project, *arguments, "--runner-params", f"attach={call.call},far_root=elsewhere")
+    assert elsewhere.returncode == 1
+    assert f"works in {project}/far_root; far_root of runner.yml is now {project}/elsewhere" in elsewhere.stderr
     attached = kedro(project, "remote", "attach", call.call, *FAR)
     assert attached.returncode == 0, attached.stderr
+    assert [each.request.grace_s for each in calls_of(project)] == [21.0, 21.0]  # what was asked of the run goes on
     (run,) = [each for each in runs_of(project) if each.info.run_id == run.info.run_id]
     assert (run.info.status, run.data.tags["detached"]) == ("FINISHED", "false")
     assert [step for step, _ in history(run)["epoch/auroc"]] == list(range(1, EPOCHS + 1))
@@ -154,7 +158,7 @@ def test_calls_that_are_not_there_and_environments_that_send_nothing_are_named(p
     assert nothing.stdout.strip() == "nothing was sent elsewhere from here yet"
     Journal(project / "data/far").write(a_call("train-lost"))
     listed = kedro(project, "remote", "list", *FAR)
-    assert "not confirmed to have started" in listed.stdout
+    assert "lost, not confirmed to have started" in listed.stdout
     for command in ("attach", "stop", "logs"):
         done = kedro(project, "remote", command, "score", *FAR)
         assert done.returncode == 1

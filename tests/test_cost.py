@@ -7,8 +7,11 @@ from math import inf
 from typing import Any
 
 import pytest
+from folder_backend import FolderBackend
 
-from seizure_pipeline.remote.cost import attempts_allowed, attempts_needed, estimate, usd_per_hour
+from seizure_pipeline.remote.backend import RemoteError
+from seizure_pipeline.remote.cost import attempts_allowed, attempts_needed, estimate, rates_of, usd_per_hour
+from seizure_pipeline.remote.records import Request
 from seizure_pipeline.remote.settings import Rates, RemoteSettings, Resources
 
 PRICES = Rates(as_of="2026-07", gpu={"A100-80GB": 2.50, "H100": 3.95}, core=0.047, memory_gib=0.008)
@@ -25,6 +28,13 @@ class Ended:
     env: str | None = "modal"
     status: str = "finished"
     params: dict[str, Any] = field(default_factory=dict)
+    inputs: str = "as ever"
+    gpu: tuple[str, ...] | None = ("A100-80GB",)
+
+    @property
+    def request(self) -> Request:
+        texts = dict.fromkeys(("run_id", "far_root", "code", "python"), "")
+        return Request(call=self.call, node=self.node, env=self.env, pipelines=(), params=self.params, gpu=self.gpu, **texts)
 
 
 def settings(**given: Any) -> RemoteSettings:
@@ -68,6 +78,49 @@ def test_a_call_of_the_same_parameters_tells_more_than_a_longer_one_of_others() 
     other = estimate("train", "modal", {"training.seed": 2}, TRAINING, settings(), PRICES, finished)
     assert other is not None
     assert (other.hours, other.source) == (20.0, "measured in call all, of other parameters")
+
+
+def measured(finished: list[Ended]) -> tuple[float, str] | None:
+    found = estimate("train", "modal", {}, TRAINING, settings(expected_hours={"train": 170.0}), PRICES, finished)
+    return found and (found.hours, found.source)
+
+
+def test_work_that_was_stopped_and_continued_took_all_its_hours() -> None:
+    work = [Ended("a", 150.0, status="stopped"), Ended("b", 9.0, inputs="other", status="stopped"), Ended("c", 0.5)]
+    assert measured(work) == (150.5, "measured in call c and 1 before it")
+    assert measured([*work, Ended("d", 0.1)]) == (150.5, "measured in call c and 1 before it")
+    assert measured([*work, Ended("d", 7.0, status="stopped")]) == (150.5, "measured in call c and 1 before it")
+    assert measured(work[:2]) == (170.0, "guess in runner.yml")
+
+
+@pytest.mark.parametrize("gpu", [("H100",), ("A100-80GB", "H100"), (), None])
+def test_hours_on_another_gpu_say_nothing(gpu: tuple[str, ...] | None) -> None:
+    guess = (170.0, "guess in runner.yml")
+    assert measured([Ended("a", 3.0, gpu=gpu)]) == guess
+    assert measured([Ended("a", 3.0, status="stopped", gpu=gpu), Ended("b", 3.0)]) == guess
+
+
+class Telling(FolderBackend):
+    """A place that tells its prices."""
+
+    def __init__(self, told: Rates | None) -> None:
+        super().__init__()
+        self.told = told
+
+    def rates(self) -> Rates | None:
+        if self.told is None:
+            raise RemoteError("no token")
+        return self.told
+
+
+def test_the_table_has_the_prices_that_the_provider_does_not_tell() -> None:
+    now = Rates(as_of="2026-11-23", gpu={"A100-80GB": 3.00, "B200": 6.25}, core=0.05, memory_gib=0.01)
+    merged = rates_of(Telling(now), settings(rates=PRICES))
+    assert merged is not None
+    assert merged.gpu == {"A100-80GB": 3.00, "B200": 6.25, "H100": 3.95}
+    assert (merged.core, merged.memory_gib, merged.as_of) == (0.05, 0.01, "2026-11-23; H100: 2026-07")
+    assert rates_of(Telling(None), settings(rates=PRICES)) == PRICES
+    assert rates_of(Telling(now), settings()) == now
 
 
 def test_hours_without_prices_are_an_estimate_without_a_price() -> None:

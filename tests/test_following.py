@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import re
 import threading
 import time
 from collections import Counter
@@ -19,7 +20,7 @@ from seizure_pipeline import tracking
 from seizure_pipeline.announcements import Stopped
 from seizure_pipeline.cache import CacheError
 from seizure_pipeline.remote import following
-from seizure_pipeline.remote.backend import LostContact, RemoteError
+from seizure_pipeline.remote.backend import EndedWithoutAWord, LostContact, RemoteError
 from seizure_pipeline.remote.failures import error_of
 from seizure_pipeline.remote.following import Follower, Numbers
 from seizure_pipeline.remote.journal import Call, Journal
@@ -69,9 +70,14 @@ def a_follower(backend: FolderBackend, tmp_path: Path, call: Call, patience_s: f
 def test_numbers_are_counted_as_heard_in_whatever_order() -> None:
     numbers = Numbers(2)
     events = {number: Event(number, "log", 0.0, {}) for number in range(1, 8)}
-    assert [event.number for event in numbers.unheard([events[5], events[2], events[3], events[5]])] == [3, 5]
+    for _ in range(2):  # what is only looked at is not heard
+        assert [event.number for event in numbers.unheard([events[5], events[2], events[3], events[5]])] == [3, 5]
+    assert (numbers.upto, numbers.highest, numbers.has_gap) == (2, 2, False)
+    numbers.mark(5)
+    numbers.mark(3)
     assert (numbers.upto, numbers.highest, numbers.has_gap) == (3, 5, True)
     assert [event.number for event in numbers.unheard([events[5], events[4]])] == [4]
+    numbers.mark(4)
     assert (numbers.upto, numbers.has_gap) == (5, False)
     assert numbers.unheard(list(events.values())[:5]) == []
 
@@ -164,7 +170,7 @@ def test_out_of_patience_says_what_to_do_and_leaves_the_call_running(call: Call,
 def test_of_a_call_that_ended_without_a_word_all_events_are_heard(call: Call, tmp_path: Path, reports: list[Any]) -> None:
     happened(call, *epochs(1, 2, 3), outcome=None)
     (Path(call.request.folder) / "outcome.json").write_text("killed")
-    with pytest.raises(RemoteError, match="ended without a word"):
+    with pytest.raises(EndedWithoutAWord, match="ended without a word"):
         a_follower(FolderBackend(seed=1), tmp_path, call).follow()
     assert sorted(epoch for epoch, _ in reports) == [1, 2, 3]
 
@@ -208,20 +214,28 @@ def test_a_stop_a_budget_and_a_silent_failure_say_what_to_do(call: Call) -> None
     stopped = error_of(Outcome("stopped", 1, 0.1, 0.2), call)
     assert isinstance(stopped, Stopped)
     assert "the same command continues" in str(stopped)
-    over = error_of(Outcome("over_budget", 1, 0.1, 0.2), replace(call, request=replace(call.request, budget_usd=5.0)))
-    assert "its budget of 5.0 USD after 0.10 h" in str(over)
+    spent = replace(call, request=replace(call.request, budget_usd=2.0), spent_before_usd=3.0)
+    over = str(error_of(Outcome("over_budget", 1, 0.1, 1.9), spent))
+    assert "took 4.90 USD of budget_usd 5; raise budget_usd" in over
     assert "kedro remote logs train-1" in str(error_of(Outcome("failed", 1, 0.1, 0.2), call))
 
 
-def test_a_quiet_call_gives_a_sign_of_life(
+def test_a_call_that_does_nothing_is_said_to_with_what_it_costs_though_its_machine_is_measured(
     call: Call, tmp_path: Path, caplog: pytest.LogCaptureFixture, monkeypatch: Any
 ) -> None:
+    measured = [("system", {"metrics": {"cpu": 1.0}}), ("cost", {"hours": 1.5, "usd": 6.25})]
     monkeypatch.setattr(following, "QUIET_S", 0.05)
     monkeypatch.setattr(following, "WAIT_S", 0.05)
-    happened(call, outcome=None)
-    threading.Timer(0.3, lambda: happened(call)).start()
+    done = threading.Event()
+
+    def measure() -> None:
+        for count in range(1, 30):
+            happened(call, *measured * count, outcome=FINISHED if count == 29 else None)
+            done.wait(0.02)
+
+    threading.Thread(target=measure).start()
     began_s = time.monotonic()
     with caplog.at_level(logging.INFO):
         a_follower(FolderBackend(), tmp_path, call).follow()
-    assert "train-1: nothing new for" in caplog.text
+    assert re.search(r"train-1: nothing new for \d+ s; 1\.50 h and 6\.25 USD so far", caplog.text)
     assert time.monotonic() - began_s < 5

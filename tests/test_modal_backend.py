@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import threading
+import time
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +13,7 @@ import yaml
 from grpclib import Status
 from modal_plane import FAR_ROOT, REPOSITORY, VOLUME, plane, request, settings
 
-from seizure_pipeline.remote.backend import LostContact, RemoteError
+from seizure_pipeline.remote.backend import EndedWithoutAWord, LostContact, RemoteError
 from seizure_pipeline.remote.modal_backend import ModalBackend, rates_from
 from seizure_pipeline.remote.modal_events import Heard, lines_of
 from seizure_pipeline.remote.modal_image import python_minor
@@ -153,6 +154,28 @@ def test_a_provider_that_does_not_answer_is_lost_contact_and_one_that_comes_back
         plane.faults[rpc] = []
     backend.get(f"{FAR_ROOT}/file", tmp_path / "home")
     assert (tmp_path / "home").read_bytes() == b"once"
+
+
+@pytest.mark.parametrize("status", [
+    Status.UNAUTHENTICATED, Status.PERMISSION_DENIED, Status.NOT_FOUND, Status.RESOURCE_EXHAUSTED, Status.ABORTED,
+    Status.FAILED_PRECONDITION, Status.INVALID_ARGUMENT, Status.DATA_LOSS, Status.UNIMPLEMENTED, Status.UNAVAILABLE,
+])  # fmt: skip
+def test_an_error_of_the_way_never_says_that_a_call_ended(plane: Any, status: Status) -> None:
+    plane.faults["FunctionGetOutputs"] = [status] * 8
+    with pytest.raises(RemoteError) as refusal:
+        ModalBackend(settings(), REPOSITORY).outcome("fc-1", request(REPOSITORY, "train"))
+    assert not isinstance(refusal.value, EndedWithoutAWord)
+
+
+def test_the_word_to_stop_is_sent_again_and_only_long_after_the_grace_the_containers_are_killed(plane: Any) -> None:
+    backend, asked = ModalBackend(settings(), REPOSITORY), request(REPOSITORY, "train", grace_s=0.05)
+    call = backend.start(asked, settings().tags["gpu"])
+    for _ in range(3):
+        backend.stop(call, asked)
+    assert not plane.all("FunctionCallCancel")
+    time.sleep(10 * asked.grace_s)
+    ModalBackend(settings(), REPOSITORY).stop(call, asked)
+    assert plane.one("FunctionCallCancel").terminate_containers
 
 
 def test_files_travel_whole_over_what_was_there(plane: Any, tmp_path: Path) -> None:

@@ -16,7 +16,7 @@ from modal_calls import Call, far_root, has_saved, machine, with_pins, written
 from modal_plane import FAR_ROOT, plane, until
 from remote_fixtures import last_weights
 
-from seizure_pipeline.remote.backend import LostContact, RemoteError
+from seizure_pipeline.remote.backend import EndedWithoutAWord, LostContact
 from seizure_pipeline.remote.records import LONGEST_TEXT
 
 __all__ = ["plane"]
@@ -75,9 +75,8 @@ def test_an_outcome_beyond_the_inline_limit_comes_home_cut_and_no_secret_with_it
 
 def test_a_process_that_dies_is_tried_again_as_often_as_conf_says_and_its_last_words_are_told(plane: Any, odd: Path) -> None:
     call = Call(odd, "die", machine(retries={"count": 1, "delay_s": 1.0}))
-    with pytest.raises(RemoteError, match=r"(?s)AttemptFailed.*signal 9.*its last words") as end:
+    with pytest.raises(EndedWithoutAWord, match=r"(?s)AttemptFailed.*signal 9.*its last words"):
         call.end()
-    assert not isinstance(end.value, LostContact)
     call.hear(0.0)
     assert [event.facts["attempt"] for event in call.heard if event.kind == "attempt"] == [1, 2]
     assert len(plane.tasks) == 2
@@ -183,6 +182,17 @@ def test_a_node_that_is_asked_to_stop_does_so_and_the_call_ends(plane: Any, odd:
     assert (outcome.status, outcome.attempts) == ("stopped", 1)
     assert [event.kind for event in call.heard].count("stopping") == 1
     assert len(plane.tasks) == 1
+
+
+def test_a_call_whose_start_lost_its_answer_is_found_followed_and_stopped_by_its_name(plane: Any, odd: Path) -> None:
+    call = Call(odd, "wait")
+    known, call.id = call.id, ""
+    assert call.backend.find(call.request) is None
+    assert until(lambda: call.backend.find(call.request)) == known
+    call.hear_of("checkpoint")
+    assert call.backend.outcome("", call.request) is None
+    call.backend.stop("", call.request)
+    assert call.end().status == "stopped"
 
 
 def test_a_machine_that_dies_and_one_that_is_taken_back_cost_no_weight(plane: Any, far_project: Path, undisturbed: str) -> None:

@@ -12,6 +12,7 @@ from planned_runs import CHAIN, PIPELINES, Planned, index_row
 
 from seizure_pipeline.remote.context import RunContext
 from seizure_pipeline.remote.plan import WIDTH, print_plan
+from seizure_pipeline.remote.records import Request
 from seizure_pipeline.remote.settings import RemoteSettings
 
 
@@ -46,7 +47,10 @@ def test_a_far_node_is_shown_with_all_that_it_takes(planned: Planned, capsys: py
     train = section(lines, "train")
     assert train["machine"] == ["1 x A100-80GB, 24 cores, 96 GiB, $4.40 an hour (prices of 2026-07)"]
     assert train["params"] == ["model, training, windowing, montage, post_processing"]
-    assert train["estimate"] == ["170 h, $747.32 (guess in runner.yml); 8 attempts of 24 h each, 10 allowed"]
+    assert train["estimate"] == [
+        "170 h, $747.32 (guess in runner.yml); 8 attempts of 24 h each, 10 allowed",
+        "start-up is not in it: up to 0.5 h an attempt (startup_timeout_s)",
+    ]
     size = (planned.root / "here/05_model_input/window_index.parquet").stat().st_size
     assert train["reads"] == [
         f"window_index carried, {size / 1024:.1f} KiB 05_model_input/window_index.parquet",
@@ -96,13 +100,19 @@ def test_measured_hours_are_shown_as_such(planned: Planned, capsys: pytest.Captu
         env: str = "modal"
         status: str = "finished"
         hours: float = 30.5
+        inputs: str = "as ever"
 
         @property
         def params(self) -> dict[str, Any]:
             return {}
 
+        @property
+        def request(self) -> Request:
+            texts = dict.fromkeys(("call", "node", "env", "run_id", "far_root", "code", "python"), "")
+            return Request(**texts, pipelines=(), params={}, gpu=("A100-80GB",))
+
     lines = printed(planned, PIPELINES["training"], capsys, [Ended()])
-    assert section(lines, "train")["estimate"] == [
+    assert section(lines, "train")["estimate"][:1] == [
         "30.5 h, $134.08 (measured in call train-1); 2 attempts of 24 h each, 10 allowed"
     ]
     assert "In all: 30.5 h, $134.08; budget: $800.00, at which a node is stopped" in lines
@@ -113,6 +123,22 @@ def test_unknown_hours_and_prices_are_not_made_up(planned: Planned, capsys: pyte
     lines = printed(planned, PIPELINES["training"], capsys)
     assert section(lines, "train")["estimate"][0].startswith("unknown: no finished call, and no expected_hours in runner.yml")
     assert "$" not in "\n".join(lines)
+
+
+def test_what_nothing_limits_is_warned_of(
+    planned: Planned, capsys: pytest.CaptureFixture[str], caplog: pytest.LogCaptureFixture
+) -> None:
+    planned.settings["budget_usd"] = None
+    assert "Beware" not in "\n".join(printed(planned, PIPELINES["training"], capsys))
+    planned.settings["tags"]["gpu"]["gpu"] = "B200"
+    caplog.clear()
+    text = " ".join(" ".join(printed(planned, PIPELINES["training"], capsys)).split())
+    said = "train: no price of B200 as of 2026-07; add it to rates.gpu in runner.yml; until then its cost is not known"
+    assert f"Beware: {said}" in text
+    assert "1 node of which no price is known" in text
+    assert [record.getMessage() for record in caplog.records] == [said]
+    planned.settings["rates"] = None
+    assert "Beware: nobody tells prices" in "\n".join(printed(planned, PIPELINES["training"], capsys))
 
 
 def test_a_plan_of_a_run_that_stays_here_has_only_names(planned: Planned, capsys: pytest.CaptureFixture[str]) -> None:

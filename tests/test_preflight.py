@@ -137,6 +137,14 @@ def test_a_folder_that_both_sides_share_may_be_filled_and_read_anywhere(planned:
 def test_only_folders_are_brought_home_by_pattern(planned: Planned) -> None:
     planned.settings["bring_home"]["metrics"] = ["*"]
     one(planned.problems(PIPELINES["training"]), "bring_home names metrics, which is no FolderDataset")
+    planned.settings["bring_home"] = {"traces": ["**"], "modls": ["*/best/*"]}
+    one(planned.problems(PIPELINES["training"]), "bring_home names modls", "models is meant?")
+
+
+def test_a_node_that_runs_there_already_is_not_asked_for_again(planned: Planned) -> None:
+    (planned.root / "here/05_model_input/window_index.parquet").unlink()
+    assert len(planned.problems(PIPELINES["training"])) == 1
+    assert planned.problems(PIPELINES["training"], attached="train") == []
 
 
 @pytest.mark.parametrize(
@@ -276,7 +284,9 @@ def test_thousands_of_recordings_are_looked_at_in_less_than_a_second(planned: Pl
 
 def test_it_imports_neither_torch_nor_mlflow_nor_modal() -> None:
     program = (
-        "import sys; from seizure_pipeline.remote import plan, preflight; "
+        "import sys; from seizure_pipeline.remote import names, plan, preflight; "
+        "from kedro.framework.project import configure_project; configure_project('seizure_pipeline'); "
+        "assert 'check_kernels' in {node.name for node in names.registered_nodes()}; "
         "assert not {'torch', 'mlflow', 'modal'} & set(sys.modules), sys.modules"
     )
     subprocess.run([sys.executable, "-W", "ignore", "-c", program], check=True)

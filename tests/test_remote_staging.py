@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -15,12 +19,12 @@ from folder_backend import FolderBackend
 from seizure_pipeline.remote.backend import LostContact, RemoteError
 from seizure_pipeline.remote.patience import Patience
 from seizure_pipeline.remote.settings import RemoteSettings
-from seizure_pipeline.remote.staging import Staging
+from seizure_pipeline.remote.staging import VOUCHED, VOUCHER, WEIGHTS, Staging
 from seizure_pipeline.remote.travel import Dataset
 
 
 def a_staging(tmp_path: Path, backend: FolderBackend, **settings: object) -> Staging:
-    facts = {"backend": "subprocess", "far_root": str(tmp_path / "far"), "tags": {}, **settings}
+    facts: dict[str, object] = {"backend": "subprocess", "far_root": str(tmp_path / "far"), "tags": {}, **settings}
     return Staging(backend, RemoteSettings.model_validate(facts), tmp_path / "near", Patience(60))
 
 
@@ -67,10 +71,15 @@ def test_what_a_node_may_have_written_over_there_is_not_trusted(tmp_path: Path) 
 
 
 def test_another_place_of_the_same_name_gets_its_own(tmp_path: Path) -> None:
-    backend, dataset = FolderBackend(), a_dataset(tmp_path, "index.parquet")
-    write(Path(dataset.here), "content")
-    volumes = [{"/data": {"name": name}} for name in ("one", "two")]
-    assert [len(a_staging(tmp_path, backend, volumes=each).carry([dataset])) for each in (*volumes, *volumes)] == [1, 1, 0, 0]
+    backend, far = FolderBackend(), tmp_path / "far"
+    write(tmp_path / "near/index.parquet", "content")
+    counts = []
+    for volume in ("one", "two", "one", "two"):
+        far.unlink(missing_ok=True)
+        (tmp_path / volume).mkdir(exist_ok=True)
+        far.symlink_to(tmp_path / volume)
+        counts.append(len(a_staging(tmp_path, backend).carry([a_dataset(tmp_path, "index.parquet")])))
+    assert counts == [1, 1, 0, 0]
 
 
 def test_a_torn_ledger_carries_again(tmp_path: Path) -> None:
@@ -78,9 +87,56 @@ def test_a_torn_ledger_carries_again(tmp_path: Path) -> None:
     write(Path(dataset.here), "content")
     staging = a_staging(tmp_path, backend)
     staging.carry([dataset])
-    write(tmp_path / "near/remote/carried", '{"3f')
+    write(tmp_path / "far/remote/carried", '{"3f')
     assert staging.carry([dataset]) == ["index.parquet"]
     assert staging.carry([dataset]) == []
+
+
+def test_what_another_near_side_carried_last_is_not_taken_for_mine(tmp_path: Path) -> None:
+    backend = FolderBackend()
+    mine, hers = (a_dataset(tmp_path / side, "checkpoint.json") for side in ("mine", "hers"))
+    for side in ("mine", "hers"):
+        write(tmp_path / side / "near/checkpoint.json", side)  # as many bytes
+    (tmp_path / "mine/far").mkdir()
+    (tmp_path / "hers/far").symlink_to(tmp_path / "mine/far")
+    hers = replace(hers, there=mine.there)
+
+    def carry(side: str, dataset: Dataset) -> list[str]:
+        staging = a_staging(tmp_path / side, backend, far_root=str(tmp_path / "mine/far"))
+        return staging.carry([dataset])
+
+    assert carry("mine", mine) == ["checkpoint.json"]
+    (tmp_path / "mine/far/remote/owner").unlink()  # she takes the place over
+    assert carry("hers", hers) == ["checkpoint.json"]
+    with pytest.raises(RemoteError, match=f"is that of {tmp_path}/hers/near on .*, not of {tmp_path}/mine/near"):
+        carry("mine", mine)
+    (tmp_path / "mine/far/remote/owner").unlink()
+    assert carry("mine", mine) == ["checkpoint.json"]
+    assert Path(mine.there).read_text() == "mine"
+
+
+def test_a_copy_of_a_data_root_is_told_apart_by_the_content_over_there(tmp_path: Path) -> None:
+    backend, dataset = FolderBackend(), a_dataset(tmp_path, "checkpoint.json")
+    write(Path(dataset.here), "mine")
+    a_staging(tmp_path, backend).carry([dataset])
+    shutil.copytree(tmp_path / "near", tmp_path / "copy")
+    write(tmp_path / "copy/checkpoint.json", "hers")
+    facts = {"backend": "subprocess", "far_root": str(tmp_path / "far"), "tags": {}}
+    copy = Staging(backend, RemoteSettings.model_validate(facts), tmp_path / "copy", Patience(60))
+    assert copy.carry([replace(dataset, here=str(tmp_path / "copy/checkpoint.json"))]) == ["checkpoint.json"]
+    assert a_staging(tmp_path, backend).carry([dataset]) == ["checkpoint.json"]
+    assert Path(dataset.there).read_text() == "mine"
+
+
+@pytest.mark.parametrize("side", ["near", "far"])
+def test_an_unreadable_mark_belongs_to_nobody_that_may_be_overrun(tmp_path: Path, side: str) -> None:
+    staging = a_staging(tmp_path, FolderBackend())
+    staging.carry([])
+    write(tmp_path / side / "remote/owner", '{"id"')
+    with pytest.raises(RemoteError, match=r"remove .*/far/remote/owner there"):
+        staging.carry([])
+    (tmp_path / "far/remote/owner").unlink()
+    assert staging.carry([]) == staging.carry([]) == []
 
 
 def test_a_file_too_large_to_be_carried_is_refused(tmp_path: Path) -> None:
@@ -140,6 +196,46 @@ def test_home_comes_what_the_node_made_and_what_the_settings_name(tmp_path: Path
     here = {str(file.relative_to(tmp_path / "near")) for file in (tmp_path / "near").rglob("*") if file.is_file()}
     assert here == {"checkpoint.json", "models/r1/best/weights"}
     assert brought == {"models/r1/best/weights": len("models/r1/best/weights")}
+
+
+def test_home_comes_only_the_folder_that_the_record_of_the_node_names(tmp_path: Path) -> None:
+    datasets = [a_dataset(tmp_path, "checkpoint.json", is_output=True), *(a_dataset(tmp_path, n, "folder") for n in ("m", "t"))]
+    write(tmp_path / "far/checkpoint.json", '{"folder": "r2"}')
+    for file in ("m/r1/best/weights", "m/r2/best/weights", "m/r22/best/weights", "t/a.npz"):
+        write(tmp_path / "far" / file, file)
+    brought = a_staging(tmp_path, FolderBackend(), bring_home={"m": ["*/best/*"], "t": ["**"]}).bring_home(datasets)
+    assert set(brought) == {"m/r2/best/weights", "t/a.npz"}
+
+
+def test_weights_that_are_here_and_vouched_for_are_not_fetched_again(tmp_path: Path) -> None:
+    backend, dataset = FolderBackend(), a_dataset(tmp_path, "models", "folder")
+    staging = a_staging(tmp_path, backend, bring_home={"models": ["*/best/*"]})
+    there, here = (tmp_path / side / "models/r1/best" for side in ("far", "near"))
+
+    def far_node_saves(weights: str) -> None:
+        write(there / WEIGHTS, weights)
+        write(there / VOUCHER, json.dumps({VOUCHED: hashlib.sha256(weights.encode()).hexdigest()}))
+
+    def fetched() -> list[str]:
+        backend.moved.clear()
+        assert staging.bring_home([dataset]).keys() == {f"models/r1/best/{name}" for name in (WEIGHTS, VOUCHER)}
+        assert (here / WEIGHTS).read_text() == (there / WEIGHTS).read_text()
+        return backend.moved
+
+    far_node_saves("first")
+    assert fetched() == [VOUCHER, WEIGHTS]
+    assert fetched() == [VOUCHER]
+    far_node_saves("other")  # as many bytes
+    assert fetched() == [VOUCHER, WEIGHTS]
+    write(here / WEIGHTS, "wrong")
+    assert fetched() == [VOUCHER, WEIGHTS]
+
+
+def test_a_checkpoint_is_what_bringing_home_takes_for_one() -> None:
+    from seizure_pipeline.model.checkpoint import CONFIG_KEYS, CONFIG_NAME, WEIGHTS_NAME
+
+    assert (WEIGHTS, VOUCHER) == (WEIGHTS_NAME, CONFIG_NAME)
+    assert VOUCHED in CONFIG_KEYS
 
 
 def test_a_folder_of_pictures_is_here_as_it_is_there(tmp_path: Path) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 import time
 from pathlib import Path
 
@@ -53,6 +54,16 @@ def test_what_cannot_be_made_safe_fails_the_attempt(odd_project: Path, tmp_path:
     assert ear.heard == []
 
 
+def test_a_commit_that_hangs_is_given_up_after_the_grace_and_fails_the_attempt(odd_project: Path, tmp_path: Path) -> None:
+    ear = odd(odd_project, tmp_path, "say", grace_s=1.0)
+    let_go = threading.Event()
+    with pytest.raises(AttemptFailed, match="has not ended within 1 s and was given up"):
+        supervise(ear.request, odd_project, lambda: let_go.wait(60), ear, lambda: False)
+    assert not let_go.is_set()
+    let_go.set()
+    assert ear.heard == []
+
+
 def test_commits_are_seldom_and_never_two_at_once() -> None:
     told: list[int] = []
     under_way: list[int] = []
@@ -66,7 +77,7 @@ def test_commits_are_seldom_and_never_two_at_once() -> None:
 
     commits: list[float] = []
     failures: list[str] = []
-    telling = Telling(commit, lambda event: told.append(event.number), failures.append)
+    telling = Telling(commit, lambda event: told.append(event.number), failures.append, 10.0)
     for number in range(1, 41):
         telling.add(Event(number, "log", 0.0, {}))
         telling.go_on()

@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 from remote_fixtures import add_cache, last_weights, processes_of, request_for
 
-from seizure_pipeline.remote.backend import RemoteError
+from seizure_pipeline.remote.backend import EndedWithoutAWord, RemoteError
 from seizure_pipeline.remote.call_folder import EVENTS, whole_events
 from seizure_pipeline.remote.records import Event, Outcome, Request
 from seizure_pipeline.remote.settings import Resources, RetrySettings
@@ -153,7 +153,7 @@ def test_without_its_watcher_a_node_ends_and_the_call_says_so(odd_project: Path,
     while processes_of(f"remote.far {request.folder}/"):
         assert time.monotonic() < until_s
         time.sleep(0.1)
-    with pytest.raises(RemoteError, match="the process that watched over it is gone"):
+    with pytest.raises(EndedWithoutAWord, match="the process that watched over it is gone"):
         backend.outcome(request.call, request)
 
 
@@ -167,8 +167,9 @@ def test_a_machine_that_goes_down_stops_its_calls(odd_project: Path, tmp_path: P
 
 def test_a_call_is_started_once_and_one_that_is_not_there_is_named(odd_project: Path, tmp_path: Path) -> None:
     request, backend = odd(odd_project, tmp_path, "say"), SubprocessBackend(odd_project)
-    with pytest.raises(RemoteError, match="there is no call call-1 below"):
+    with pytest.raises(RemoteError, match="there is no call call-1 below") as refusal:
         backend.outcome(request.call, request)
+    assert not isinstance(refusal.value, EndedWithoutAWord), "what never began did not end"
     backend.start(request, MACHINE)
     with pytest.raises(RemoteError, match="call call-1 was started already"):
         backend.start(request, MACHINE)

@@ -20,6 +20,7 @@ from seizure_pipeline.remote.backend import Detached
 if TYPE_CHECKING:
     from seizure_pipeline.cli_remote import Desk
 
+ONE_COMMAND_ONLY = frozenset({"attach", "detach", "dry_run"})  # runner params that say what to do now, not how
 RUNNER_MODULE = "kedro.runner"  # where Kedro looks for a runner that is named without its module
 
 
@@ -77,7 +78,8 @@ def _choose_runner(options: dict[str, Any]) -> None:
     options["runner"] = f"{runner.__module__}.{runner.__qualname__}"
     options["runner_params"] = OmegaConf.to_container(OmegaConf.merge(settings, given))
     if issubclass(runner, RemoteRunner):
-        options["runner_params"]["context"] = _context(options, configuration)
+        told = {name: value for name, value in given.items() if name not in ONE_COMMAND_ONLY}
+        options["runner_params"]["context"] = {**_context(options, configuration), "runner_params": told}
 
 
 def _context(options: dict[str, Any], configuration: Any) -> dict[str, Any]:
@@ -163,7 +165,8 @@ def remote_attach_command(ctx: click.Context, /, env: str | None, params: dict[s
     with _plain_errors():
         call = _desk(env, params).journal.find(name)
     options: dict[str, Any] = {"env": call.env, "pipelines": list(call.request.pipelines), "params": dict(call.params)}
-    options |= {"node_names": list(call.left), "runner_params": {"attach": call.call, "detach": False}}
+    runner_params = {**call.runner_params, "attach": call.call, "detach": False}
+    options |= {"node_names": list(call.left), "runner_params": runner_params}
     ctx.invoke(run, verbose=verbose, **options)
 
 

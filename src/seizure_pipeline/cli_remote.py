@@ -4,16 +4,17 @@ from __future__ import annotations
 
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import click
 
-from seizure_pipeline.remote.backend import Backend, LostContact, RemoteError
-from seizure_pipeline.remote.errand import how_to_come_back, settled
+from seizure_pipeline.remote.backend import Backend, RemoteError
 from seizure_pipeline.remote.journal import UNFINISHED, Call, Journal
+from seizure_pipeline.remote.patience import Patience
 from seizure_pipeline.remote.runner import backend_of, checked_settings, journal_of
+from seizure_pipeline.remote.standing import attach_command, settled, with_spent
 from seizure_pipeline.summary import print_bill
 
 
@@ -23,6 +24,7 @@ class Desk:
 
     journal: Journal
     backend: Backend
+    patience_s: float
 
     @classmethod
     def of(cls, runner: dict[str, Any], project: Path, data_root: Path) -> Desk:
@@ -31,16 +33,17 @@ class Desk:
         if "backend" not in runner:
             raise RemoteError(f"the runner of this environment is {kind}, which sends nothing elsewhere; give --env")
         settings = checked_settings(runner, project)
-        return cls(journal_of(settings, data_root), backend_of(settings, project))
+        return cls(journal_of(settings, data_root), backend_of(settings, project), settings.patience_s)
 
 
 def list_calls(desk: Desk) -> None:
     """Print a line for every call, the newest last."""
     calls = desk.journal.calls()
-    for call in calls:
+    for each in calls:
+        call = _now(desk, each)
         started = time.strftime("%Y-%m-%d %H:%M", time.localtime(call.started_s))
         spent = f"{call.hours:8.3f} h {call.usd:8.2f} USD"
-        click.echo(f"{call.call:<40} {started}  {call.backend:<10} {spent}  {_state(desk, call)}")
+        click.echo(f"{call.call:<40} {started}  {call.backend:<10} {spent}  {call.status}")
     if not calls:
         click.echo("nothing was sent elsewhere from here yet")
 
@@ -48,51 +51,58 @@ def list_calls(desk: Desk) -> None:
 def print_logs(desk: Desk, name: str, follow: bool) -> None:
     """Print the lines of a call's machine."""
     call = desk.journal.find(name)
-    for line in desk.backend.logs(_id(call), call.request, follow):
+    if call.call_id is None:
+        raise RemoteError(f"call {call.call} was never confirmed to have started")
+    for line in desk.backend.logs(call.call_id, call.request, follow):
         click.echo(line)
 
 
 def stop_call(desk: Desk, name: str) -> None:
-    """Ask a call to end, unless it has."""
+    """Ask a call to end, unless its outcome is known: a machine that may run costs money."""
     call = desk.journal.find(name)
-    if call.status not in UNFINISHED or (call.call_id is not None and settled(desk.backend, call) is not None):
-        click.echo(f"{call.call} ended already: {_state(desk, call)}")
+    if (ended := _outcome_known(desk, call)) is not None:
+        click.echo(f"{call.call} ended already: {ended}")
         return
-    desk.backend.stop(_id(call), call.request)
+    advice = f"{call.call} was perhaps not asked to stop, and may run on; try again, or stop it at {call.backend}"
+    Patience(desk.patience_s, advice).asking(lambda: desk.backend.stop(call.call_id or "", call.request))
     click.echo(f"{call.call} is asked to save what it has and to end; the same `kedro run` continues there")
 
 
 def print_cost(desk: Desk, name: str | None) -> None:
     """Print the bill of one call or of all."""
     calls: Sequence[Call] = desk.journal.calls() if name is None else [desk.journal.find(name)]
-    print_bill([_now(desk, call) or call for call in calls])
+    print_bill([_now(desk, call) for call in calls])
 
 
-def _id(call: Call) -> str:
-    if call.call_id is None:
-        raise RemoteError(f"call {call.call} was never confirmed to have started")
-    return call.call_id
+def _outcome_known(desk: Desk, call: Call) -> str | None:
+    """How a call ended by its own word; None where it runs, where nobody says, and where it was only given up."""
+    status = call.status
+    if status in UNFINISHED:
+        try:
+            ended = settled(desk.backend, call)
+        except RemoteError:
+            return None
+        status = "running" if ended is None else ended.status
+    return None if status in {"running", "lost"} else status
 
 
-def _now(desk: Desk, call: Call) -> Call | None:
-    """A call that was running when it was last heard of, if it ended since."""
-    if call.status not in UNFINISHED or call.call_id is None:
-        return None
-    try:
-        return settled(desk.backend, call)
-    except LostContact:
-        return None
-
-
-def _state(desk: Desk, call: Call) -> str:
+def _now(desk: Desk, call: Call) -> Call:
+    """A call with what its provider says now, in words as its status; as of when it was last heard of, where that is all."""
     if call.status not in UNFINISHED:
-        return call.status
-    if call.call_id is None:
-        return "not confirmed to have started"
+        return call
+    unconfirmed = "" if call.call_id else ", not confirmed to have started"
     try:
         ended = settled(desk.backend, call)
-    except LostContact as error:
-        return f"not known: {error}"
-    if ended is None:
-        return "running"
-    return f"{ended.status}, not brought home: {how_to_come_back(call)}" if ended.status == "finished" else ended.status
+        if ended is not None:
+            fetch = f", not brought home: {attach_command(call)} does that" if ended.status == "finished" else ""
+            return replace(ended, status=f"{ended.status}{unconfirmed}{fetch}")
+        running = with_spent(desk.backend, call)
+        if running is not None:
+            return replace(running, status=f"running{unconfirmed}")
+        return replace(call, status=f"{call.status}{unconfirmed}, {_as_of(desk, call)}")
+    except RemoteError as error:
+        return replace(call, status=f"not known, {_as_of(desk, call)}: {error}")
+
+
+def _as_of(desk: Desk, call: Call) -> str:
+    return time.strftime("as of %Y-%m-%d %H:%M", time.localtime(desk.journal.written_s(call.call)))

@@ -32,6 +32,7 @@ ROOMS = frozenset(
         "inference",
         "post_processing",
         "evaluation",
+        "experiments",
         "populate",
         "synthetic",
         "verify",
@@ -39,11 +40,13 @@ ROOMS = frozenset(
 )
 PATHS = frozenset(
     {"corpus_root", "corpus_anonymous", "own_recordings", "own_recordings_anonymous", "data_root"}
-    | {"copy_from", "copy_from_anonymous", "copy_to"}
+    | {"copy_from", "copy_from_anonymous", "copy_to", "results"}
 )
+RECORD = frozenset({"mlflow_parent"})
+"""What a run of experiments tells those that it starts."""
 
 
-TRACKED = frozenset({"checkpoint", "metrics", "detection_table"})
+TRACKED = frozenset({"checkpoint", "metrics", "detection_table", "experiment_table"})
 """A run that makes one of these goes to MLflow. Importing MLflow takes as long as looking through 6,500 recordings."""
 
 
@@ -64,7 +67,7 @@ class ParameterKeys:
 def check_parameters(parameters: dict[str, Any]) -> dict[str, BaseModel]:
     """Settings by room; raises ParameterError naming every parameter that is wrong or that nothing reads."""
     checked: dict[str, BaseModel] = {}
-    unknown = sorted(set(parameters) - ROOMS - PATHS)
+    unknown = sorted(set(parameters) - ROOMS - PATHS - RECORD)
     wrong = [f"{key}: no such parameter; known are {', '.join(sorted(ROOMS | PATHS))}" for key in unknown]
     for room, settings in _settings_of_rooms().items():
         try:
@@ -91,6 +94,7 @@ def _settings_of_rooms() -> dict[str, type[BaseModel]]:
     from seizure_pipeline.corpora import CorpusSettings
     from seizure_pipeline.corpora.synthetic.requirements import SyntheticSettings
     from seizure_pipeline.evaluation import EvaluationSettings
+    from seizure_pipeline.experiments import ExperimentsSettings
     from seizure_pipeline.inference.settings import InferenceSettings
     from seizure_pipeline.model.settings import ModelSettings
     from seizure_pipeline.montage import MontageSettings
@@ -106,6 +110,7 @@ def _settings_of_rooms() -> dict[str, type[BaseModel]]:
         "inference": InferenceSettings,
         "post_processing": PostProcessingSettings,
         "evaluation": EvaluationSettings,
+        "experiments": ExperimentsSettings,
         "populate": PopulateSettings,
         "synthetic": SyntheticSettings,
         "verify": VerifySettings,
@@ -209,12 +214,15 @@ class MlflowTracking:
     @hook_impl
     def on_pipeline_error(self, error: Exception) -> None:
         """Close the run as FAILED, with the error's first line; KILLED if it was stopped, not at all if its node runs on."""
-        if self._run is not None:
-            if isinstance(error, Detached | OutOfReach):
-                self._run.leave_open()
-            else:
-                self._run.tag("error", f"{type(error).__name__}: {error}".splitlines()[0][:LONGEST_TAG])
-        self._close("KILLED" if isinstance(error, Stopped) else "FAILED")
+        try:
+            if self._run is not None:
+                if isinstance(error, Detached | OutOfReach):
+                    self._run.leave_open()
+                else:
+                    self._run.tag("error", f"{type(error).__name__}: {error}".splitlines()[0][:LONGEST_TAG])
+            self._close("KILLED" if isinstance(error, Stopped) else "FAILED")
+        except tracking.NotRecorded as untold:  # what ended the run is the news
+            log.warning("%s", untold)
 
     def _close(self, status: str) -> None:
         if self._run is not None:

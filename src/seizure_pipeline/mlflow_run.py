@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import atexit
-import json
 import logging
 import os
 import signal
@@ -12,7 +11,6 @@ import subprocess
 import sys
 import tempfile
 import time
-import warnings
 from collections.abc import Mapping
 from pathlib import Path
 from types import FrameType
@@ -25,20 +23,23 @@ from mlflow.entities import Metric, Param
 from mlflow.exceptions import MlflowException
 
 from seizure_pipeline.configuration import fingerprint
+from seizure_pipeline.mlflow_errors import plainly
+from seizure_pipeline.mlflow_model import save_model
+from seizure_pipeline.tracking import NotRecorded
 
 log = logging.getLogger(__name__)
 LONGEST_PARAMETER = 500
+PARENT, NAME = "mlflow.parentRunId", "mlflow.runName"
 DETACHED = "detached"  # tag of a run whose node runs elsewhere while nobody here follows it
-SERVED_MODEL = Path(__file__).with_name("served_model.py")
 UI_KIND = {"mlflow.experimentKind": "custom_model_development"}
 PICTURES = ("_picture", "_pages")
 ORDER = ("ingestion", "windowing", "training", "evaluation", "detection")
-REQUIREMENTS = ["seizure-pipeline"]
 
 
 class MlflowRun:
     """An open run; `close` ends it, and a process that dies before ends it as KILLED."""
 
+    @plainly()
     def __init__(
         self,
         settings: Mapping[str, Any],
@@ -54,12 +55,14 @@ class MlflowRun:
         experiment = _experiment(self._client, settings["experiment"])
         _close_dead_runs(self._client, experiment)
         self._held: dict[str, set[int]] = {}
+        self._in_doubt = False
+        continued = continued or self._begun_child(experiment, run_params)
         if continued is None or not self._reopen(continued):
             self._create(experiment, run_params, parameters)
         self._open = True
         self._logged: set[str] = set()
         self._shuffled = bool(parameters.get("training.shuffled_labels"))
-        atexit.register(self.close, "KILLED")
+        atexit.register(self._close_at_exit)
         signal.signal(signal.SIGTERM, _leave)
 
     @property
@@ -67,25 +70,30 @@ class MlflowRun:
         """MLflow's name of the run."""
         return self._id
 
+    @plainly()
     def log_epoch(self, metrics: Mapping[str, float], epoch: int) -> None:
         """Log an epoch's numbers at once, so that curves grow while a node runs."""
         self._log_once({f"epoch/{name}": value for name, value in metrics.items() if name != "epoch"}, epoch)
 
+    @plainly()
     def log_measures(self, metrics: Mapping[str, float], number: int) -> None:
         """Log what a machine or its bill shows, under a number that only grows."""
         self._log_once(metrics, number)
 
+    @plainly()
     def leave_open(self) -> None:
         """Let the run be RUNNING without a process of its own, until another reopens it."""
         if self._open:
             self._open = False
             self.tag(DETACHED, "true")
-            atexit.unregister(self.close)
+            atexit.unregister(self._close_at_exit)
 
+    @plainly()
     def tag(self, name: str, value: str) -> None:
         """Set a tag."""
         self._client.set_tag(self._id, name, value)
 
+    @plainly()
     def tag_data(self, name: str, table: pd.DataFrame) -> None:
         """Tag the run with the fingerprint of the corpus (table of recordings) or of the cache (its index)."""
         if name == "recordings":
@@ -95,14 +103,16 @@ class MlflowRun:
             columns = ["recording_id", "split", "status", "fingerprint"]
             self.tag("cache_fingerprint", fingerprint({"rows": table[columns].to_numpy().tolist()}))
 
+    @plainly()
     def log_kept(self, names: set[str], catalog: DataCatalog) -> None:
         """Log the datasets `names` that were there already, so that this run is as complete as the one that made them."""
         for name in sorted(names - self._logged):
-            if name in ("metrics", "comparison", "operating_point"):
+            if name in ("metrics", "comparison", "operating_point", "outcome"):
                 self.log_saved(name, catalog.load(name), catalog)
             elif name.endswith(PICTURES):
                 self._log_pictures(name, catalog)
 
+    @plainly()
     def log_saved(self, name: str, data: Any, catalog: DataCatalog) -> None:
         """Log a dataset that a node saved: metrics, pictures, the checkpoint, the model."""
         self._logged.add(name)
@@ -110,8 +120,10 @@ class MlflowRun:
             self.tag_data(name, data)
         elif name == "metrics":
             self._log_metrics(data)
-        elif name == "comparison":
-            self._client.log_text(self._id, data.to_csv(index=False), "comparison.csv")
+        elif name in ("comparison", "experiment_table"):
+            self._client.log_text(self._id, data.to_csv(index=False), f"{name}.csv")
+        elif name == "outcome":
+            self._log_once(_numbers(data["metrics"]), 0)
         elif name == "checkpoint":
             self._client.log_artifacts(self._id, str(catalog.load("models") / data["folder"]), "checkpoint")
         elif name == "operating_point":
@@ -119,45 +131,67 @@ class MlflowRun:
         elif name.endswith(PICTURES):
             self._log_pictures(name, catalog)
 
+    @plainly()
     def close(self, status: str) -> None:
         """End the run with `status`; later calls do nothing."""
         if self._open:
             self._open = False
             self._client.set_terminated(self._id, status)
-            atexit.unregister(self.close)
+            atexit.unregister(self._close_at_exit)
+
+    def _close_at_exit(self) -> None:
+        try:
+            self.close("KILLED")
+        except NotRecorded as error:
+            log.warning("run %s stays open: %s", self._id, error)
 
     def _create(self, experiment: str, run_params: Mapping[str, Any], parameters: Mapping[str, Any]) -> None:
         name = "+".join(sorted(run_params["pipeline_names"] or ["default"], key=_order))
-        run = self._client.create_run(experiment, run_name=f"{name} {run_params['run_id'][5:16]}", tags=_tags(run_params))
+        parent, child = _place_among_others(run_params)
+        tags = _tags(run_params) | ({PARENT: parent} if parent else {})
+        run = self._client.create_run(experiment, run_name=child or f"{name} {run_params['run_id'][5:16]}", tags=tags)
         self._id = str(run.info.run_id)
         short = [Param(key, str(value)[:LONGEST_PARAMETER]) for key, value in parameters.items()]
         self._client.log_batch(self._id, params=short)
 
+    def _begun_child(self, experiment: str, run_params: Mapping[str, Any]) -> str | None:
+        """The run of this name that an earlier process began under the same parent."""
+        parent, child = _place_among_others(run_params)
+        if parent is None:
+            return None
+        found = self._client.search_runs([experiment], f"tags.`{PARENT}` = '{parent}' and tags.`{NAME}` = '{child}'")
+        return str(found[0].info.run_id) if found else None
+
     def _reopen(self, run_id: str) -> bool:
         """Whether run `run_id` is in this store; it is RUNNING again then, and ends with this process."""
         try:
-            metrics = self._client.get_run(run_id).data.metrics
+            self._in_doubt = bool(self._client.get_run(run_id).data.metrics)
         except MlflowException as error:
             if error.error_code != "RESOURCE_DOES_NOT_EXIST":
                 raise
             log.warning("MLflow has no run %s here; a new one is opened", run_id)
             return False
         self._id = run_id
-        self._held = {key: {each.step for each in self._client.get_metric_history(run_id, key)} for key in metrics}
         self._client.update_run(run_id, status="RUNNING")
         self.tag(DETACHED, "false")
         self.tag("process", _process())
         return True
 
     def _log_once(self, metrics: Mapping[str, float], step: int) -> None:
-        """Log numbers but for those that an earlier process logged of the same step."""
+        """Log numbers but for those that were logged of the same step, also by an earlier process."""
+        if self._in_doubt:
+            names = self._client.get_run(self._id).data.metrics
+            self._held = {name: {each.step for each in self._client.get_metric_history(self._id, name)} for name in names}
+        self._in_doubt = True  # until the store says so: an answer that never came may have been yes
         now_ms = int(time.time() * 1000)
         missing = {name: value for name, value in metrics.items() if step not in self._held.get(name, ())}
         self._client.log_batch(self._id, metrics=[Metric(name, value, now_ms, step) for name, value in missing.items()])
+        for name in missing:
+            self._held.setdefault(name, set()).add(step)
+        self._in_doubt = False
 
     def _log_metrics(self, metrics: Mapping[str, Any]) -> None:
-        numbers = {name: float(value) for name, value in metrics.items() if isinstance(value, int | float)}
-        self._log_once(numbers, 0)
+        self._log_once(_numbers(metrics), 0)
         self._client.log_dict(self._id, dict(metrics), "metrics.json")
 
     def _log_pictures(self, name: str, catalog: DataCatalog) -> None:
@@ -201,30 +235,6 @@ class MlflowRun:
         return str(version.version)
 
 
-def save_model(target: Path, checkpoint: Path, operating_point: dict[str, Any]) -> None:
-    """Write an MLflow model that takes EDF paths and returns detections; weights stay safetensors, nothing is pickled."""
-    point = target.parent / "operating_point.json"
-    point.write_text(json.dumps(operating_point))
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # hints about type hints and input examples; the signature is explicit
-        mlflow.pyfunc.save_model(
-            path=target,
-            python_model=str(SERVED_MODEL),
-            artifacts={"checkpoint": str(checkpoint), "operating_point": str(point)},
-            pip_requirements=REQUIREMENTS,
-            signature=_signature(),
-        )
-
-
-def _signature() -> Any:
-    from mlflow.models import ModelSignature
-    from mlflow.types import ColSpec, Schema, TensorSpec
-
-    inputs: list[ColSpec | TensorSpec] = [ColSpec("string", "path")]
-    numbers = [ColSpec("double", name) for name in ("onset_s", "offset_s", "confidence")]
-    return ModelSignature(Schema(inputs), Schema([*inputs, *numbers]))
-
-
 def _experiment(client: mlflow.MlflowClient, name: str) -> str:
     found = client.get_experiment_by_name(name)
     if found is not None:
@@ -240,6 +250,17 @@ def _tags(run_params: Mapping[str, Any]) -> dict[str, str]:
     chosen = {key: run_params[key] for key in ("run_id", "env", "pipeline_names", "node_names") if run_params.get(key)}
     tags = {f"kedro.{key}": str(value) for key, value in chosen.items()}
     return {**tags, "git_commit": _git_commit(), "process": _process()}
+
+
+def _place_among_others(run_params: Mapping[str, Any]) -> tuple[str | None, str | None]:
+    """The run of experiments that this run belongs to, and its name among them, which is that of its folder of results."""
+    params = run_params.get("runtime_params") or {}
+    parent = params.get("mlflow_parent")
+    return (str(parent), Path(params["results"]).name) if parent else (None, None)
+
+
+def _numbers(metrics: Mapping[str, Any]) -> dict[str, float]:
+    return {name: float(value) for name, value in metrics.items() if isinstance(value, int | float)}
 
 
 def _process() -> str:

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from seizure_pipeline.hooks import DeviceCheck, MlflowTracking, ParameterKeys, Preflight, RunSummary
+from seizure_pipeline.hooks_experiments import Experiments
 
-HOOKS = (ParameterKeys(), DeviceCheck(), Preflight(), MlflowTracking(), RunSummary())
+HOOKS = (ParameterKeys(), DeviceCheck(), Preflight(), Experiments(), MlflowTracking(), RunSummary())
 CONFIG_LOADER_ARGS = {
     "base_env": "base",
     "default_run_env": "local",

@@ -18,6 +18,10 @@ class LostContact(RemoteError):
     """The provider does not answer at the moment; the far node is not touched by that."""
 
 
+class EndedWithoutAWord(RemoteError):
+    """The call ended over there and left no outcome: killed, no retries left."""
+
+
 class OutOfReach(LostContact):
     """Patience with the provider is at its end while a node runs on; the message says how to come back to it."""
 
@@ -57,10 +61,12 @@ class Backend(Protocol):
         Numbers may be left out as long as the call runs; once it ended, all are there."""
 
     def outcome(self, call_id: str, request: Request) -> Outcome | None:
-        """How the call ended, None while it runs; RemoteError where it ended without a word (killed, no retries left)."""
+        """How the call ended, None while it runs; EndedWithoutAWord where there will be none."""
 
     def stop(self, call_id: str, request: Request) -> None:
-        """Ask the node to write a checkpoint and end; returns at once."""
+        """Ask the node to write a checkpoint and end; returns at once.
+
+        `call_id` is empty for a call that was never confirmed to have started: all that tells it then is its request."""
 
     def logs(self, call_id: str, request: Request, follow: bool) -> Iterator[str]:
         """What the far machine printed, a line at a time; with `follow` until the call ends."""

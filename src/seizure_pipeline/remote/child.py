@@ -11,6 +11,7 @@ import sys
 import threading
 from collections import deque
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Any
@@ -84,8 +85,8 @@ class Child:
             self._process.terminate()
 
     def kill(self) -> None:
-        """End it and its processes at once."""
-        if self._process.poll() is None:
+        """End it and its processes at once, those as well that outlived it."""
+        with suppress(ProcessLookupError):  # none is left
             os.killpg(self._process.pid, signal.SIGKILL)
 
     def end(self, patience_s: float) -> int:
@@ -95,6 +96,7 @@ class Child:
         except subprocess.TimeoutExpired:
             self.kill()
         status = self._process.wait()
+        self.kill()
         self._readers[1].join(DRAIN_S)
         for stream in (self._process.stdin, self._process.stdout):
             if stream is not None and not self._readers[1].is_alive():

@@ -32,6 +32,7 @@ class RunContext(Settings):
     pipelines: tuple[str, ...] = ()
     params: dict[str, Any] = Field(default_factory=dict)
     conf_source: str | None = None
+    runner_params: dict[str, Any] = Field(default_factory=dict)
 
 
 def send_away(tags: frozenset[str], check: Check) -> None:

@@ -8,6 +8,7 @@ from math import ceil, inf
 from typing import Any, Protocol
 
 from seizure_pipeline.remote.backend import Backend, RemoteError
+from seizure_pipeline.remote.records import Request
 from seizure_pipeline.remote.settings import Rates, RemoteSettings, Resources
 
 MIB_PER_GIB = 1024
@@ -41,6 +42,14 @@ class FinishedCall(Protocol):
     def hours(self) -> float:
         """What all its attempts took."""
 
+    @property
+    def inputs(self) -> str:
+        """Fingerprint of what it was made from."""
+
+    @property
+    def request(self) -> Request:
+        """What was asked for, and of which GPU."""
+
 
 @dataclass(frozen=True, slots=True)
 class Estimate:
@@ -54,9 +63,16 @@ class Estimate:
 def rates_of(backend: Backend, settings: RemoteSettings) -> Rates | None:
     """The provider's prices where it tells them now, else those of runner.yml; why it does not is for `problems` to say."""
     try:
-        return backend.rates() or settings.rates
+        told = backend.rates()
     except RemoteError:
-        return settings.rates
+        told = None
+    table = settings.rates
+    if told is None or table is None:
+        return told or table
+    if not (kept := sorted(table.gpu.keys() - told.gpu.keys())):
+        return told
+    as_of = f"{told.as_of}; {', '.join(kept)}: {table.as_of}"
+    return told.model_copy(update={"gpu": {**table.gpu, **told.gpu}, "as_of": as_of})
 
 
 def unpriced_gpus(machine: Resources, rates: Rates) -> list[str]:
@@ -85,9 +101,9 @@ def estimate(
 ) -> Estimate | None:
     """Hours and price of a node; None where neither an earlier call nor `expected_hours` tells the hours.
 
-    Of the finished calls of this node, environment and these parameters (of any, where there is none) the longest
-    counts: one that only continued another, or found its work done, says little."""
-    told = _measured(node, env, params, finished)
+    Of the finished calls of this node, environment, GPUs and these parameters (of any, where there is none) the longest
+    counts, with the hours of those that it went on from; one that found its work done says little."""
+    told = _measured(node, env, params, machine, finished)
     if told is None and node in settings.expected_hours:
         told = settings.expected_hours[node], "guess in runner.yml"
     if told is None:
@@ -98,14 +114,31 @@ def estimate(
 
 
 def _measured(
-    node: str, env: str | None, params: Mapping[str, Any], finished: Sequence[FinishedCall]
+    node: str, env: str | None, params: Mapping[str, Any], machine: Resources, finished: Sequence[FinishedCall]
 ) -> tuple[float, str] | None:
-    calls = [call for call in finished if (call.node, call.env, call.status) == (node, env, "finished")]
-    same = [call for call in calls if dict(call.params) == dict(params)]
-    longest = max(same or calls, key=lambda call: call.hours, default=None)
+    calls = [call for call in finished if (call.node, call.env) == (node, env)]
+    whole = [work for work in _works(calls) if all(call.request.gpu == machine.gpu for call in work)]
+    same = [work for work in whole if dict(work[-1].params) == dict(params)]
+    longest = max(same or whole, key=_hours, default=None)
     if longest is None:
         return None
-    return longest.hours, f"measured in call {longest.call}{'' if same else ', of other parameters'}"
+    before = f" and {len(longest) - 1} before it" if len(longest) > 1 else ""
+    return _hours(longest), f"measured in call {longest[-1].call}{before}{'' if same else ', of other parameters'}"
+
+
+def _works(calls: Sequence[FinishedCall]) -> list[list[FinishedCall]]:
+    """Each finished call behind those of the same inputs that it went on from; `calls` are in the order of their start."""
+    works: list[list[FinishedCall]] = []
+    open_works: dict[str, list[FinishedCall]] = {}
+    for call in calls:
+        open_works.setdefault(call.inputs, []).append(call)
+        if call.status == "finished":
+            works.append(open_works.pop(call.inputs))
+    return works
+
+
+def _hours(work: Sequence[FinishedCall]) -> float:
+    return sum(call.hours for call in work)
 
 
 def attempts_needed(hours: float, machine: Resources) -> float:

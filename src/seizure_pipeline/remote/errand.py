@@ -7,7 +7,7 @@ import logging
 import sys
 import time
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
@@ -16,7 +16,7 @@ from typing import Any, NoReturn
 from seizure_pipeline import tracking
 from seizure_pipeline.configuration import fingerprint
 from seizure_pipeline.remote import cost
-from seizure_pipeline.remote.backend import Backend, Detached, LostContact, OutOfReach, RemoteError
+from seizure_pipeline.remote.backend import Backend, Detached, EndedWithoutAWord, LostContact, OutOfReach, RemoteError
 from seizure_pipeline.remote.context import RunContext, remember, source_fingerprint
 from seizure_pipeline.remote.failures import error_of
 from seizure_pipeline.remote.following import Follower
@@ -26,10 +26,12 @@ from seizure_pipeline.remote.patience import Patience
 from seizure_pipeline.remote.records import Outcome, Request
 from seizure_pipeline.remote.settings import RemoteSettings
 from seizure_pipeline.remote.staging import Staging
+from seizure_pipeline.remote.standing import attach_command, how_to_come_back, settled
 from seizure_pipeline.remote.travel import Catalog, Dataset, Leaving
 from seizure_pipeline.runner import made_from
 
 log = logging.getLogger(__name__)
+RESULTS = "results"  # runtime parameter: the folder below data_root of what a run makes
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,39 +76,51 @@ class Errand:
     def _kept(self) -> Call | None:
         """The last finished call of this node, if it had the inputs of now and its outputs still are here."""
         name = self._leaving.name
-        calls = [call for call in self._office.journal.calls() if call.node == name and call.status == "finished"]
+        calls = [call for call in self._calls() if call.status == "finished"]
         if name not in self._office.settings.kept or not calls or calls[-1].inputs != self._inputs:
             return None
         root = self._office.context.data_root
         whole = all(_size(root / path) == size for path, size in calls[-1].brought.items())
         return calls[-1] if whole and calls[-1].outputs == self._made() else None
 
+    def _calls(self) -> list[Call]:
+        """The calls of this node whose results lie where those of this run will."""
+        results = self._office.context.params.get(RESULTS)
+        calls = [call for call in self._office.journal.calls() if call.params.get(RESULTS) == results]
+        return [call for call in calls if call.node == self._leaving.name]
+
     def _made(self) -> str:
         return made_from(self._leaving.node.outputs, self._catalog)
 
     def _send(self) -> None:
-        self._refuse_a_second()
-        staging = self._office.staging()
-        carried = staging.carry([dataset for dataset in self._leaving.of_kind("file") if not dataset.is_output])
-        staging.forget([dataset for dataset in self._leaving.of_kind("file") if dataset.is_output])
-        call = self._prepared()
-        journal = self._office.journal
-        with journal.held(call.call):
-            journal.write(call)
-            call = self._started(call)
+        journal, staging = self._office.journal, self._office.staging()
+        with ExitStack() as held:
+            with journal.sending(self._leaving.name, self._place()):
+                self._refuse_a_second()
+                call = self._prepared()
+                carried = staging.carry([dataset for dataset in self._leaving.of_kind("file") if not dataset.is_output])
+                staging.forget([dataset for dataset in self._leaving.of_kind("file") if dataset.is_output])
+                held.enter_context(journal.held(call.call))
+                journal.write(call)
+                call = self._started(call)
             log.info("%s runs elsewhere as call %s (%s carried there)", call.node, call.call, ", ".join(carried) or "nothing")
             if self._office.settings.detach:
                 raise Detached(how_to_come_back(call))
             self._follow(call)
 
+    def _place(self) -> str:
+        """Where the node works over there, alone."""
+        return f"{self._office.settings.far_root}/{self._office.context.params.get(RESULTS, '')}".rstrip("/")
+
     def _refuse_a_second(self) -> None:
         """Two far processes in one folder would overwrite each other's work."""
         name, far_root = self._leaving.name, self._office.settings.far_root
-        for call in self._office.journal.calls():
-            if (call.node, call.request.far_root) == (name, far_root) and call.status in UNFINISHED and call.call_id:
+        for call in self._calls():
+            if call.request.far_root == far_root and call.status in UNFINISHED:
                 ended = self._office.patience("").asking(partial(settled, self._office.backend, call))
                 if ended is None:
-                    raise RemoteError(f"node {name} already runs over there. {how_to_come_back(call)}")
+                    runs = "already runs" if call.call_id else "may run already"
+                    raise RemoteError(f"node {name} {runs} over there. {how_to_come_back(call)}")
                 self._office.journal.write(ended)
 
     def _prepared(self) -> Call:
@@ -114,7 +128,8 @@ class Errand:
         settings, machine = self._office.settings, self._leaving.machine
         rates = cost.rates_of(self._office.backend, settings)
         priced = rates is not None and not cost.unpriced_gpus(machine, rates)
-        request = self._request(cost.usd_per_hour(machine, rates) if rates is not None and priced else 0.0)
+        spent_usd = sum(call.usd for call in self._calls() if call.inputs == self._inputs)
+        request = self._request(cost.usd_per_hour(machine, rates) if rates is not None and priced else 0.0, spent_usd)
         finished = self._office.journal.calls()
         expected = cost.estimate(request.node, request.env, request.params, machine, settings, rates, finished)
         return Call(
@@ -129,9 +144,23 @@ class Errand:
             estimated_hours=None if expected is None else expected.hours,
             estimated_usd=None if expected is None else expected.usd,
             estimated_from="" if expected is None else expected.source,
+            spent_before_usd=spent_usd,
+            runner_params=self._office.context.runner_params,
         )
 
-    def _request(self, usd_per_hour: float) -> Request:
+    def _budget_left_usd(self, usd_per_hour: float, spent_usd: float) -> float | None:
+        """What earlier calls with the same inputs left of the budget: the same command again does not spend it again."""
+        budget_usd = self._office.settings.budget_usd
+        if budget_usd is None:
+            return None
+        if spent_usd and budget_usd - spent_usd <= usd_per_hour * self._leaving.machine.grace_s / 3600:
+            raise RemoteError(
+                f"node {self._leaving.name}: calls with these inputs took {spent_usd:.2f} USD of budget_usd {budget_usd:g}, "
+                f"and what is left pays for no more than a checkpoint; raise budget_usd, and it continues where it was"
+            )
+        return budget_usd - spent_usd
+
+    def _request(self, usd_per_hour: float, spent_usd: float) -> Request:
         settings, context, machine = self._office.settings, self._office.context, self._leaving.machine
         return Request(
             call=new_name(self._leaving.name),
@@ -147,94 +176,85 @@ class Errand:
             timeout_s=machine.timeout_s,
             grace_s=machine.grace_s,
             usd_per_hour=usd_per_hour,
-            budget_usd=settings.budget_usd,
+            budget_usd=self._budget_left_usd(usd_per_hour, spent_usd),
             secret_keys=tuple(key for secret in settings.secrets for key in secret.keys),
+            gpu=machine.gpu,
         )
 
     def _started(self, call: Call) -> Call:
         journal, backend = self._office.journal, self._office.backend
         try:
             call_id = backend.start(call.request, self._leaving.machine)
+            started = replace(call, call_id=call_id, status="running")
+            journal.write(started)
+        except LostContact as error:  # it may have started
+            raise LostContact(f"{error}. {how_to_come_back(call)}") from error
         except RemoteError:
             journal.write(replace(call, status="lost"))
             raise
-        call = replace(call, call_id=call_id, status="running")
-        journal.write(call)
-        return call
+        except BaseException:
+            log.warning("%s", how_to_come_back(call))
+            raise
+        return started
 
     def _go_on(self, call: Call) -> None:
         """Follow a call of an earlier process, which this one holds, from where that left it."""
         if call.call_id is None:
-            raise RemoteError(f"call {call.call} was never confirmed to have started; run the pipeline again")
+            raise RemoteError(f"nobody can follow a call without an id. {how_to_come_back(call)}")
         log.info("%s: followed from event %d on", call.call, call.last_event + 1)
-        _report(call)
-        self._follow(replace(call, mlflow_run=tracking.open_run() or call.mlflow_run))
+        self._follow(replace(call, mlflow_run=tracking.open_run() or call.mlflow_run), again=True)
 
-    def _follow(self, call: Call) -> None:
+    def _follow(self, call: Call, *, again: bool = False) -> None:
         advice = f"The far node is not touched by that. {how_to_come_back(call)}"
         follower = Follower(self._office.backend, self._office.journal, call, self._office.patience(advice))
-        outcome = self._attended(follower)
-        follower.settle(outcome)
+        with _watched(follower):
+            if again:
+                follower.replay()
+            outcome = self._attended(follower, advice)
+            follower.settle(outcome)
         if outcome.status != "finished":
             remember(follower.call)
             raise error_of(outcome, follower.call)
-        brought = self._office.staging(advice).bring_home(self._leaving.datasets)
-        remember(follower.become(outputs=self._made(), brought=brought))
+        try:
+            brought = self._office.staging(advice).bring_home(self._leaving.datasets)
+            remember(follower.become(outputs=self._made(), brought=brought))
+            follower.complete()
+        except (RemoteError, OSError, tracking.NotRecorded):
+            log.warning("%s ended well, and what it made is over there; %s fetches it again", call.call, attach_command(call))
+            raise
 
-    def _attended(self, follower: Follower) -> Outcome:
+    def _attended(self, follower: Follower, advice: str) -> Outcome:
         """Follow; Ctrl-C asks whether to leave the node alone or to stop it, and a second one stops it."""
         call = follower.call
         try:
-            with _lost(follower):
-                return follower.follow()
+            return follower.follow()
         except KeyboardInterrupt:
             if not _wants_stop(call):
                 raise Detached(how_to_come_back(call)) from None
-        except SystemExit:
-            log.warning("%s", how_to_come_back(call))
-            raise
         log.warning("%s is asked to save and stop; Ctrl-C once more leaves it to that", call.call)
         try:
-            with _lost(follower):
-                self._office.backend.stop(call.call_id or "", call.request)
-                return follower.follow()
+            self._office.patience(advice).asking(lambda: self._office.backend.stop(call.call_id or "", call.request))
+            return follower.follow()
         except KeyboardInterrupt:
             raise Detached(f"{call.call} was asked to stop. {how_to_come_back(call)}") from None
 
 
-def how_to_come_back(call: Call) -> str:
-    """What the user can do about a node that runs on."""
-    env = f" --env {call.env}" if call.env else ""
-    data_root = call.params.get("data_root")
-    where = f"{env} --params data_root={data_root}" if data_root else env
-    return (
-        f"It runs on as call {call.call}; `kedro remote attach {call.call}{where}` follows it, brings its results home and "
-        f"runs what is left; `kedro remote stop {call.call}{where}` stops it"
-    )
-
-
-def settled(backend: Backend, call: Call) -> Call | None:
-    """A call that had not ended when it was last heard of, as it ended since; None while it runs."""
-    try:
-        outcome = backend.outcome(call.call_id or "", call.request)
-    except LostContact:
-        raise
-    except RemoteError:
-        return replace(call, status="lost")
-    if outcome is None:
-        return None
-    return replace(call, status=outcome.status, attempts=outcome.attempts, hours=outcome.hours, usd=outcome.usd)
-
-
 @contextmanager
-def _lost(follower: Follower) -> Iterator[None]:
-    """Write down that a call ended without a word; being out of contact is no such end."""
+def _watched(follower: Follower) -> Iterator[None]:
+    """No error on this side ends a paid machine over there: only its own end without a word counts as one."""
     try:
         yield
-    except LostContact as error:
-        raise OutOfReach(str(error)) from error
-    except RemoteError:
+    except Detached:
+        raise
+    except EndedWithoutAWord:
         remember(follower.become(status="lost"))
+        raise
+    except LostContact as error:  # with its advice
+        raise OutOfReach(str(error)) from error
+    except RemoteError as error:
+        raise OutOfReach(f"{error}. {how_to_come_back(follower.call)}") from error
+    except BaseException:
+        log.warning("%s", how_to_come_back(follower.call))
         raise
 
 

@@ -17,9 +17,11 @@ def error_of(outcome: Outcome, call: Call) -> Exception:
     if outcome.status == "stopped":
         return Stopped(f"node {call.node} was stopped over there; what it had is saved, and the same command continues there")
     if outcome.status == "over_budget":
+        budget_usd = call.spent_before_usd + (call.request.budget_usd or 0.0)
         return RemoteError(
-            f"node {call.node} reached its budget of {call.request.budget_usd} USD after {outcome.hours:.2f} h and was "
-            f"stopped with a checkpoint; with a higher budget_usd the same command continues there"
+            f"node {call.node} was stopped with a checkpoint after {outcome.hours:.2f} h: all calls with these inputs took "
+            f"{call.spent_before_usd + outcome.usd:.2f} USD of budget_usd {budget_usd:g}; raise budget_usd, then the same "
+            f"command continues there"
         )
     if outcome.failure is None:
         return RemoteError(f"node {call.node} failed over there and does not say how; see: kedro remote logs {call.call}")

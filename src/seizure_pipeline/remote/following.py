@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Mapping, Sequence
+from collections import deque
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
 from seizure_pipeline import tracking
 from seizure_pipeline.progress import ProgressMeter
-from seizure_pipeline.remote.backend import Backend, LostContact, RemoteError
+from seizure_pipeline.remote.backend import Backend, EndedWithoutAWord, RemoteError
 from seizure_pipeline.remote.journal import Call, Journal
 from seizure_pipeline.remote.patience import Patience
 from seizure_pipeline.remote.records import Event, Outcome
@@ -20,6 +21,9 @@ WAIT_S = 1.0
 GAP_S = 10.0  # a number that is left out comes by the live way within moments, or not at all
 JOURNAL_EVERY_S = 5.0
 QUIET_S = 60.0
+AGAIN_S = 30.0  # a store that is down keeps whoever asks it waiting, too
+SIGNS_OF_WORK = frozenset({"progress", "epoch", "checkpoint", "log"})
+Report = Callable[[Mapping[str, float | None], int], None]
 
 
 class Numbers:
@@ -35,14 +39,17 @@ class Numbers:
         return self.highest > self.upto
 
     def unheard(self, events: Sequence[Event]) -> list[Event]:
-        """The events that were not heard yet, each once, in the order of their numbers; they count as heard from now."""
+        """The events that were not heard yet, each once, in the order of their numbers."""
         found = {event.number: event for event in events if event.number > self.upto and event.number not in self._beyond}
-        self._beyond |= found.keys()
-        self.highest = max([self.highest, *found])
+        return [found[number] for number in sorted(found)]
+
+    def mark(self, number: int) -> None:
+        """Count an event as heard from now on."""
+        self._beyond.add(number)
+        self.highest = max(self.highest, number)
         while self.upto + 1 in self._beyond:
             self.upto += 1
             self._beyond.remove(self.upto)
-        return [found[number] for number in sorted(found)]
 
 
 class Voice:
@@ -52,6 +59,8 @@ class Voice:
         self.hours, self.usd = call.hours, call.usd
         self.attempts = call.attempts
         self.epochs: dict[int, Mapping[str, float | None]] = dict(call.epochs)
+        self._untold: deque[tuple[Report, Mapping[str, float | None], int]] = deque()
+        self._again_s = 0.0
         self._host = "far machine"
         self._title, self._done, self._total = "", 0, 0
         self._meter: ProgressMeter | None = None
@@ -67,12 +76,31 @@ class Voice:
         elif event.kind == "attempt":
             self._attempt(event.facts)
         elif event.kind == "system":
-            tracking.measure({f"system/{name}": value for name, value in event.facts["metrics"].items()}, event.number)
+            metrics = {f"system/{name}": value for name, value in event.facts["metrics"].items()}
+            self._record(tracking.measure, metrics, event.number)
         elif event.kind == "cost":
             self.hours, self.usd = float(event.facts["hours"]), float(event.facts["usd"])
-            tracking.measure({"cost/hours": self.hours, "cost/usd": self.usd}, event.number)
+            self._record(tracking.measure, {"cost/hours": self.hours, "cost/usd": self.usd}, event.number)
         elif event.kind == "stopping":
             log.warning("[%s] stops: %s", self._host, event.facts["why"])
+
+    def replay(self) -> None:
+        """Report again the epochs that an earlier process heard: the record keeps none of them twice."""
+        for epoch, metrics in self.epochs.items():
+            self._record(tracking.report, metrics, epoch)
+
+    def tell(self, *, at_once: bool = False) -> bool:
+        """Report all that was not recorded yet, not too often where that failed; whether nothing is left."""
+        if time.monotonic() >= self._again_s or at_once:
+            try:
+                while self._untold:
+                    report, metrics, step = self._untold[0]
+                    report(metrics, step)
+                    self._untold.popleft()
+            except tracking.NotRecorded as error:
+                self._again_s = time.monotonic() + AGAIN_S
+                log.warning("%d live numbers wait, and are told again with the next ones: %s", len(self._untold), error)
+        return not self._untold
 
     def end(self) -> None:
         """Take the bar away."""
@@ -93,8 +121,13 @@ class Voice:
     def _epoch(self, epoch: int, metrics: Mapping[str, float | None]) -> None:
         """An attempt that goes on reports the epochs of those before it again."""
         if epoch not in self.epochs:
+            self._untold.append((tracking.report, metrics, epoch))  # first: known, but not told, it would be lost
             self.epochs[epoch] = metrics
-            tracking.report(metrics, epoch)
+            self.tell()
+
+    def _record(self, report: Report, metrics: Mapping[str, float | None], step: int) -> None:
+        self._untold.append((report, metrics, step))
+        self.tell()
 
     def _progress(self, facts: Mapping[str, Any]) -> None:
         title, done, total = str(facts["title"]), int(facts["done"]), int(facts["total"])
@@ -119,15 +152,27 @@ class Follower:
         self._backend, self._journal, self._patience = backend, journal, patience
         self.call = call
         self._numbers, self._voice = Numbers(call.last_event), Voice(call)
-        self._gap_s = self._written_s = self._heard_s = time.monotonic()
+        self._gap_s = self._written_s = self._heard_s = self._spoke_s = time.monotonic()
+
+    def replay(self) -> None:
+        """Have the run's record hold what earlier processes heard."""
+        self._voice.replay()
+
+    def complete(self) -> None:
+        """Have the run's record hold all that was heard; raises NotRecorded where it does not take it."""
+        if not self._voice.tell(at_once=True):
+            raise tracking.NotRecorded(f"the run's record lacks numbers of call {self.call.call}, which are kept here")
 
     def follow(self) -> Outcome:
-        """Hear all until the call ended; raises RemoteError where it ended without a word, LostContact out of patience."""
+        """Hear all until the call ended; raises EndedWithoutAWord where it did, LostContact out of patience.
+
+        Broken off anywhere and called again, here or in another process, it goes on where it was."""
         try:
             while True:
                 heard = self._hear(self._after(), WAIT_S)
                 outcome = None if heard else self._outcome()
                 if outcome is not None:
+                    self._voice.tell(at_once=True)
                     return outcome
         finally:
             self._voice.end()
@@ -157,23 +202,26 @@ class Follower:
         unheard = self._numbers.unheard(events)
         for event in unheard:
             self._voice.say(event)
+            self._numbers.mark(event.number)
         now_s = time.monotonic()
-        if unheard:
-            self._heard_s = now_s
-        elif now_s - self._heard_s >= QUIET_S:
-            self._heard_s = now_s
-            log.info("%s: nothing new for %.0f s; %.2f h so far", self.call.call, QUIET_S, self._voice.hours)
+        self._mind_silence(unheard, now_s)
         if len(self._voice.epochs) > epochs or (unheard and now_s - self._written_s >= JOURNAL_EVERY_S):
             self._write()
         return bool(unheard)
+
+    def _mind_silence(self, unheard: Sequence[Event], now_s: float) -> None:
+        """A machine that is measured and paid for, but does nothing, is silent."""
+        if any(event.kind in SIGNS_OF_WORK for event in unheard):
+            self._heard_s = self._spoke_s = now_s
+        elif now_s - self._spoke_s >= QUIET_S:
+            self._spoke_s, quiet_s, voice = now_s, now_s - self._heard_s, self._voice
+            log.info("%s: nothing new for %.0f s; %.2f h and %.2f USD so far", self.call.call, quiet_s, voice.hours, voice.usd)
 
     def _outcome(self) -> Outcome | None:
         request, call_id = self.call.request, self.call.call_id or ""
         try:
             outcome = self._patience.asking(lambda: self._backend.outcome(call_id, request))
-        except LostContact:
-            raise
-        except RemoteError:
+        except EndedWithoutAWord:
             self._hear_the_rest()
             raise
         if outcome is not None:

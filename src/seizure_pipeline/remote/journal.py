@@ -6,6 +6,7 @@ far, and where its metrics go."""
 from __future__ import annotations
 
 import fcntl
+import hashlib
 import json
 import logging
 import os
@@ -34,7 +35,8 @@ class Call:
 
     inputs, settings: fingerprints of what it was made from; left: the nodes that had not run when it started, itself
     first; last_event: all events up to this number were heard; outputs: fingerprint of what came home, and `brought`
-    the files of folders, path below data_root -> bytes."""
+    the files of folders, path below data_root -> bytes; spent_before_usd: what earlier calls with these inputs took;
+    runner_params: those of the command that sent it."""
 
     request: Request
     backend: str
@@ -56,6 +58,8 @@ class Call:
     epochs: tuple[Epoch, ...] = ()
     outputs: str | None = None
     brought: dict[str, int] = field(default_factory=dict)
+    spent_before_usd: float = 0.0
+    runner_params: dict[str, Any] = field(default_factory=dict)
 
     @property
     def call(self) -> str:
@@ -127,16 +131,29 @@ class Journal:
     @contextmanager
     def held(self, call: str) -> Iterator[None]:
         """Follow a call alone; RemoteError, naming the other process, where one follows it already."""
+        with self._locked(call, f"call {call} is followed by", "one at a time: end that one, the far node runs on"):
+            yield
+
+    @contextmanager
+    def sending(self, node: str, place: str) -> Iterator[None]:
+        """Look whether a node runs in a place, and send it, alone; RemoteError, naming the other process, where one does."""
+        name = f"sending-{node}-{hashlib.sha256(place.encode()).hexdigest()[:12]}"
+        with self._locked(name, f"node {node} is being sent to {place} by", "see `kedro remote list` once it was"):
+            yield
+
+    def written_s(self, call: str) -> float:
+        """When a call's record was written last, in seconds since 1970."""
+        return self._path(call).stat().st_mtime
+
+    @contextmanager
+    def _locked(self, name: str, taken_by: str, advice: str) -> Iterator[None]:
         self._folder.mkdir(parents=True, exist_ok=True)
-        with open(self._folder / f"{call}.lock", "a+") as file:
+        with open(self._folder / f"{name}.lock", "a+") as file:
             try:
                 fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
             except BlockingIOError:
                 file.seek(0)
-                raise RemoteError(
-                    f"call {call} is followed by {file.read().strip() or 'another process'}; one at a time: end that one, "
-                    f"the far node runs on"
-                ) from None
+                raise RemoteError(f"{taken_by} {file.read().strip() or 'another process'}; {advice}") from None
             file.truncate(0)
             file.write(f"process {os.getpid()} on {socket.gethostname()}")
             file.flush()

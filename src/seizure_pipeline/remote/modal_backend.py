@@ -14,11 +14,11 @@ from pathlib import Path, PurePosixPath
 import modal
 from modal.types import FileEntryType
 
-from seizure_pipeline.remote.backend import RemoteError
+from seizure_pipeline.remote.backend import EndedWithoutAWord, RemoteError
 from seizure_pipeline.remote.modal_app import app_of, name_of, queue_name, secret_of, volumes_of
-from seizure_pipeline.remote.modal_errors import REFUSED, UNREACHABLE, describe, plainly, translated
+from seizure_pipeline.remote.modal_errors import describe, is_result, plainly, translated
 from seizure_pipeline.remote.modal_events import LOOK_S, Heard, lines_of
-from seizure_pipeline.remote.modal_function import events_of, word_for
+from seizure_pipeline.remote.modal_function import CALL_ID, events_of, first_word_of, word_for
 from seizure_pipeline.remote.modal_image import PROJECT, python_minor, shipped
 from seizure_pipeline.remote.modal_limits import GPUS, refused, volume_path
 from seizure_pipeline.remote.records import Event, Outcome, Request
@@ -26,6 +26,7 @@ from seizure_pipeline.remote.settings import Rates, RemoteSettings, Resources
 
 log = logging.getLogger(__name__)
 MANY = 1000
+DEAF = 10  # times its grace after which a node does not heed any more
 QUIET_S = 2.0  # after which there are no more logs for now
 CORE, MEMORY = "cpu_hour_cost", "mem_gib_hour_cost"
 
@@ -95,43 +96,52 @@ class ModalBackend:
 
         What the queue left out is read from the volume, and what follows a gap waits for that: no number is left out that is
         not lost for good."""
-        heard = self._heard.setdefault(call_id, Heard())
+        heard = self._heard.setdefault(request.call, Heard())
         end_s = time.monotonic() + wait_s
         while True:
-            heard.add(self._live(request, min(end_s - time.monotonic(), LOOK_S)))
-            if not heard.ready(after) and heard.everything(after) and heard.is_due():
+            heard.add(self._live(request, 0 if heard.is_quiet() else min(end_s - time.monotonic(), LOOK_S)))
+            has_gap = not heard.ready(after) and heard.everything(after)
+            if heard.is_quiet() or (has_gap and heard.is_due()):
                 heard.read(self._written(request))
             if ready := heard.ready(after):
                 return ready
             if time.monotonic() >= end_s:
-                return self._last_events(call_id, request, after) if self._end(call_id) is not None else []
+                return self._last_events(request, after) if self._end(call_id, request) is not None else []
 
     def outcome(self, call_id: str, request: Request) -> Outcome | None:
-        """How the call ended, None while it runs; RemoteError where it ended without a word."""
-        end = self._end(call_id)
+        """How the call ended, None while it runs; EndedWithoutAWord where there will be none."""
+        end = self._end(call_id, request)
         if end is None:
             return None
         if isinstance(end, str):
             return Outcome.from_json(end)
         text = self._text_of(request, "outcome.json")
         if text is None:
-            raise RemoteError(f"{request.node} ({call_id}) ended without an outcome: {describe(end)}")
+            raise EndedWithoutAWord(f"{request.node} ({call_id or request.call}) ended without an outcome: {describe(end)}")
         return Outcome.from_json(text)
 
     def stop(self, call_id: str, request: Request) -> None:
-        """Ask the node to write a checkpoint and end. Asked again, Modal ends the call itself, wherever it is."""
-        with plainly(f"stopping {call_id}"):
+        """Ask the node to write a checkpoint and end; asking again sends the same word again.
+
+        The word goes by the call's name, so that a call whose id is not known is stopped as well. Only where ten times its
+        grace passed since the first word, so that nobody over there can be heeding it, Modal is told to kill the containers."""
+        with plainly(f"stopping {request.call}"):
             line = self._queue()
-            if line.len(partition=word_for(request.call)):
-                modal.FunctionCall.from_id(call_id).cancel(terminate_containers=True)
-            else:
-                line.put("stop", partition=word_for(request.call))
+            line.put("stop", partition=word_for(request.call))
+            asked_s = float(line.get(block=False, partition=first_word_of(request.call)) or time.time())
+            line.put(asked_s, partition=first_word_of(request.call))
+            if time.time() - asked_s > DEAF * request.grace_s and (known := call_id or self.find(request)):
+                modal.FunctionCall.from_id(known).cancel(terminate_containers=True)
+
+    def find(self, request: Request) -> str | None:
+        """The id of a call whose start lost its answer, as its first attempt wrote it down; None before that."""
+        return self._text_of(request, CALL_ID) or None
 
     def logs(self, call_id: str, request: Request, follow: bool) -> Iterator[str]:
         """What the container printed, a line at a time; with `follow` until the call ends."""
         rest = ""
-        with plainly(f"logs of {call_id}"):
-            for entry in modal.FunctionCall.from_id(call_id).logs.stream(timeout=None if follow else QUIET_S):
+        with plainly(f"logs of {request.call}"):
+            for entry in self._call(call_id, request).logs.stream(timeout=None if follow else QUIET_S):
                 *lines, rest = (rest + entry.message).split("\n")
                 yield from lines
         if rest:
@@ -151,8 +161,8 @@ class ModalBackend:
                 return []
         return [event for line in found for event in lines_of(line)]
 
-    def _last_events(self, call_id: str, request: Request, after: int) -> list[Event]:
-        heard = self._heard[call_id]
+    def _last_events(self, request: Request, after: int) -> list[Event]:
+        heard = self._heard[request.call]
         heard.add(self._live(request, 0))
         heard.read(self._written(request))
         return heard.everything(after)
@@ -169,17 +179,22 @@ class ModalBackend:
             except FileNotFoundError:
                 return None
 
-    def _end(self, call_id: str) -> str | BaseException | None:
+    def _call(self, call_id: str, request: Request) -> modal.FunctionCall[str]:
+        if known := call_id or self.find(request):
+            return modal.FunctionCall.from_id(known)
+        raise RemoteError(f"{request.call}: its id is not known, and no attempt at it has begun and told it")
+
+    def _end(self, call_id: str, request: Request) -> str | BaseException | None:
         """What the call returned or raised; None while it runs. It may raise any class, so that none is caught here."""
         with ThreadPoolExecutor(1) as pool:
-            asked = pool.submit(modal.FunctionCall.from_id(call_id).get, timeout=0)
+            asked = pool.submit(self._call(call_id, request).get, timeout=0)
         error = asked.exception()
         if error is None:
             return str(asked.result())
         if isinstance(error, TimeoutError):
             return None
-        if isinstance(error, (*UNREACHABLE, *REFUSED)):
-            raise translated(error, f"asking how {call_id} ended") from error
+        if not is_result(error):
+            raise translated(error, f"asking how {call_id or request.call} ended") from error
         return error
 
     def _on_volume(self, far: str, *, create: bool = True) -> tuple[modal.Volume, PurePosixPath]:

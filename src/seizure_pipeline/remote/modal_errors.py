@@ -2,16 +2,27 @@
 
 from __future__ import annotations
 
+import asyncio
+import concurrent.futures
 from collections.abc import Iterator
 from contextlib import contextmanager
 
 import aiohttp
-from grpclib.exceptions import StreamTerminatedError
+from grpclib.exceptions import GRPCError, ProtocolError, StreamTerminatedError
 from modal import exception
 from modal.config import config
 
 from seizure_pipeline.remote.backend import LostContact, RemoteError
 
+_WIRE = (
+    StreamTerminatedError,
+    ProtocolError,
+    aiohttp.ClientError,
+    asyncio.CancelledError,  # the client's own loop gave up; nobody here cancels
+    concurrent.futures.CancelledError,
+    EOFError,
+    OSError,
+)
 UNREACHABLE = (
     exception.ConnectionError,
     exception.ServiceError,
@@ -19,11 +30,19 @@ UNREACHABLE = (
     exception.ClientClosed,
     exception.VolumeUploadTimeoutError,
     exception.MountUploadTimeoutError,
-    StreamTerminatedError,
-    aiohttp.ClientError,
-    OSError,
+    *_WIRE,
 )
 REFUSED = (exception.AuthError, exception.PermissionDeniedError)
+OF_THE_WAY = (exception.Error, GRPCError, *_WIRE)
+"""All that asking Modal may raise."""
+_RESULTS = (
+    exception.FunctionTimeoutError,
+    exception.RemoteError,
+    exception.InternalFailure,
+    exception.ExecutionError,
+    exception.DeserializationError,
+    exception.OutputExpiredError,
+)
 
 
 @contextmanager
@@ -35,8 +54,15 @@ def plainly(doing: str) -> Iterator[None]:
         yield
     except FileNotFoundError:
         raise
-    except (exception.Error, StreamTerminatedError, aiohttp.ClientError, OSError) as error:
+    except OF_THE_WAY as error:
         raise translated(error, doing) from error
+
+
+def is_result(error: BaseException) -> bool:
+    """Whether an error that asking for a call's result raised is that result, and not one of the way there.
+
+    Of Modal's own classes some are results. An attempt raises no class that the way has (it puts them in its own)."""
+    return isinstance(error, _RESULTS) or not isinstance(error, OF_THE_WAY)
 
 
 def translated(error: BaseException, doing: str) -> RemoteError:

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from seizure_pipeline.remote.records import Event
 
 LOOK_S = 5.0  # between two looks at whether the file holds what the queue left out
+QUIET_S = 30.0  # without live events, after which the line may be broken or heard by somebody else, and the file tells
 
 
 @dataclass
@@ -21,10 +22,14 @@ class Heard:
     _events: dict[int, Event] = field(default_factory=dict)
     _settled: int = 0
     _looked_s: float = float("-inf")
+    _live_s: float = float("-inf")
 
     def add(self, events: Iterable[Event]) -> None:
         """Keep live events."""
-        self._events |= {event.number: event for event in events}
+        live = {event.number: event for event in events}
+        if live:
+            self._live_s = time.monotonic()
+        self._events |= live
 
     def read(self, events: Iterable[Event]) -> None:
         """Keep what the file holds."""
@@ -51,6 +56,10 @@ class Heard:
     def is_due(self) -> bool:
         """Whether the file may be looked at again."""
         return time.monotonic() - self._looked_s > LOOK_S
+
+    def is_quiet(self) -> bool:
+        """Whether nothing was heard live for so long, or ever, that the file is to be looked at."""
+        return time.monotonic() - max(self._looked_s, self._live_s) > QUIET_S
 
 
 def lines_of(text: str) -> list[Event]:

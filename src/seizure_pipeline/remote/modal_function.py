@@ -14,12 +14,17 @@ from types import TracebackType
 
 import modal
 
+from seizure_pipeline.remote.call_folder import write_whole
+from seizure_pipeline.remote.modal_errors import OF_THE_WAY
 from seizure_pipeline.remote.records import Event, Request
 from seizure_pipeline.remote.supervisor import AttemptFailed, supervise
 
 LOOK_S = 3.0  # how long a word to stop may wait
 BATCH = 100
+TOO_LARGE = (modal.exception.RequestSizeError, modal.exception.InvalidError)
 GOODBYE_S = 10.0
+CALL_ID = "call_id"
+"""File of a call's folder with the id that Modal gave the call, for who asked for its start and lost the answer."""
 
 
 def attempt(text: str, queue_name: str, volume_names: Sequence[str], project: str) -> str:
@@ -35,11 +40,18 @@ def attempt(text: str, queue_name: str, volume_names: Sequence[str], project: st
 
     with LineHome(modal.Queue.from_name(queue_name), request.call) as line:
         try:
+            _say_which(Path(request.folder))
             outcome = supervise(request, Path(project), commit, line.send, line.stop_asked)
-        except (modal.exception.Error, OSError) as error:
-            # an error of this machine's surroundings; as the provider's own class it would pass for one of the way home
+        except OF_THE_WAY as error:
+            # an error of this machine's surroundings; as it is it would pass for one of the way home
             raise AttemptFailed(f"{type(error).__name__}: {error}") from None
     return outcome.to_json()
+
+
+def _say_which(folder: Path) -> None:
+    """The first commit, moments later, makes it safe."""
+    folder.mkdir(parents=True, exist_ok=True)
+    write_whole(folder / CALL_ID, modal.current_function_call_id() or "")
 
 
 def events_of(call: str) -> str:
@@ -52,6 +64,11 @@ def word_for(call: str) -> str:
     return f"{_short(call)}:stop"
 
 
+def first_word_of(call: str) -> str:
+    """The queue's partition for the time at which the first word to stop was sent."""
+    return f"{_short(call)}:first"
+
+
 def _short(call: str) -> str:
     """A partition's name has 64 bytes at most."""
     return hashlib.sha256(call.encode()).hexdigest()[:40]
@@ -60,12 +77,13 @@ def _short(call: str) -> str:
 class LineHome:
     """Events to the queue, in their order, and the word to stop from it, in a thread of its own.
 
-    What the queue does not take (it is full, or out of reach) waits here and is tried again; the file of events on the
-    volume is complete without it."""
+    What the queue does not take (it is full, or out of reach) waits here and is tried again, and what is too large for it is
+    left out; the file of events on the volume is complete without it."""
 
     def __init__(self, line: modal.Queue, call: str) -> None:
         self._line, self._call = line, call
         self._waiting: deque[str] = deque()
+        self._batch = BATCH
         self._wake, self._asked, self._leaving = threading.Event(), threading.Event(), threading.Event()
         self._thread = threading.Thread(target=self._work, name="line home", daemon=True)
 
@@ -101,18 +119,25 @@ class LineHome:
 
     def _sent(self) -> bool:
         """Send all that waits; False where the queue did not take it."""
-        while batch := list(islice(self._waiting, BATCH)):
+        while batch := list(islice(self._waiting, self._batch)):
             try:
                 self._line.put_many(batch, block=False, partition=events_of(self._call))
-            except (queue.Full, modal.exception.Error, OSError):
+            except (queue.Full, modal.exception.ConflictError):
+                return False
+            except TOO_LARGE:
+                if len(batch) > 1:
+                    self._batch = len(batch) // 2
+                    continue
+            except OF_THE_WAY:
                 return False
             for _ in batch:
                 self._waiting.popleft()
+            self._batch = min(2 * self._batch, BATCH)
         return True
 
     def _listen(self) -> None:
         try:
             if not self._asked.is_set() and self._line.len(partition=word_for(self._call)):
                 self._asked.set()
-        except (modal.exception.Error, OSError):
+        except OF_THE_WAY:
             return  # asked again at the next turn

@@ -23,7 +23,7 @@ from seizure_pipeline.remote.cost import (
     unpriced_gpus,
     usd_per_hour,
 )
-from seizure_pipeline.remote.preflight import estimates, problems
+from seizure_pipeline.remote.preflight import estimates, problems, unpriced
 from seizure_pipeline.remote.settings import Rates, RemoteSettings, Resources
 from seizure_pipeline.remote.sight import filled_by
 from seizure_pipeline.remote.travel import Catalog, Dataset, Leaving, leaving_nodes
@@ -58,11 +58,13 @@ def print_plan(
         gap = "\n" if was_far or left is not None else ""
         console.print(Text.assemble(gap, (f"{number}. {node.name}", "bold"), _where(left, settings)))
         if left is not None:
-            _print_table(console, _node_lines(left, rates, expected[node.name]))
+            _print_table(console, _node_lines(left, rates, expected[node.name], is_local=settings.backend == "subprocess"))
             _print_table(console, _dataset_lines(left, pipeline, catalog, settings, context))
         was_far = left is not None
     if leaving:
         console.print(f"\nIn all: {_total(expected, settings, rates)}")
+    for warning in unpriced([*leaving.values()], settings, rates) if leaving else ():
+        console.print(Text(f"Beware: {warning}"))
     return _print_problems(console, found)
 
 
@@ -93,10 +95,12 @@ def _where(left: Leaving | None, settings: RemoteSettings) -> str:
     return f"  runs on {settings.backend} (tag {tag})"
 
 
-def _node_lines(left: Leaving, rates: Rates | None, expected: Estimate | None) -> Iterator[tuple[str, str]]:
+def _node_lines(left: Leaving, rates: Rates | None, expected: Estimate | None, *, is_local: bool) -> Iterator[tuple[str, str]]:
     yield "machine", _machine(left.machine, rates)
     yield "params", ", ".join(dataset.name.removeprefix("params:") for dataset in left.of_kind("parameter")) or "none"
     yield "estimate", _estimated(left.machine, expected)
+    if not is_local:
+        yield "", f"start-up is not in it: up to {left.machine.startup_timeout_s / 3600:.3g} h an attempt (startup_timeout_s)"
 
 
 def _dataset_lines(
@@ -174,6 +178,8 @@ def _total(expected: dict[str, Estimate | None], settings: RemoteSettings, rates
     parts = [f"{sum(each.hours for each in known):.4g} h"] if known else []
     if known and rates is not None:
         parts.append(f"${sum(each.usd or 0 for each in known):,.2f}")
+    if settings.backend != "subprocess" and (dear := sum(each.usd is None for each in known)):
+        parts.append(f"{dear} node{'' if dear == 1 else 's'} of which no price is known")
     if unknown := len(expected) - len(known):
         parts.append(f"{unknown} node{'' if unknown == 1 else 's'} of which no hours are known")
     budget = "none is set" if settings.budget_usd is None else f"${settings.budget_usd:,.2f}, at which a node is stopped"

@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, Sequence
 
 from kedro.pipeline import Pipeline
+from kedro.pipeline.node import Node
 
-from seizure_pipeline.remote import far_cache, fitness, sight
+from seizure_pipeline.remote import far_cache, fitness, names, ownership, sight
 from seizure_pipeline.remote.backend import Backend, RemoteError
 from seizure_pipeline.remote.context import RunContext
 from seizure_pipeline.remote.cost import Estimate, FinishedCall, estimate, rates_of, unpriced_gpus
 from seizure_pipeline.remote.fitness import too_few_attempts
 from seizure_pipeline.remote.settings import Rates, RemoteSettings
-from seizure_pipeline.remote.travel import Catalog, Leaving, leaving_nodes
+from seizure_pipeline.remote.travel import Catalog, Leaving, is_one_folder, leaving_nodes
+
+log = logging.getLogger(__name__)
 
 
 def problems(
@@ -22,30 +26,74 @@ def problems(
     backend: Backend,
     context: RunContext,
     finished: Sequence[FinishedCall] = (),
+    attached: str = "",
+    registered: Sequence[Node] | None = None,
 ) -> list[str]:
     """What stands against running a pipeline's far nodes, a line each: node, dataset, value, rule and what to do.
 
-    `finished` are the journal's calls, whose hours make the estimate. Only reads, and asks the provider; empty where
-    no node leaves."""
+    `finished` are the journal's calls, whose hours make the estimate; `attached` is a node that runs there already and was
+    looked at when it was sent; `registered` are the nodes of all pipelines, by default those of the project. Only reads, and
+    asks the provider nothing where no node leaves."""
+    known = names.registered_nodes() if registered is None else registered
+    found = [
+        *names.unknown(settings, [*pipeline.nodes, *known] if known else []),
+        *sight.wrongly_brought_home(catalog, settings),
+    ]
     try:
         leaving = leaving_nodes(pipeline, catalog, settings, context.data_root)
     except ValueError as error:
-        return [f"runner.yml: {error}"]
-    if not leaving:
-        return []
-    rates = rates_of(backend, settings)
+        return [*found, f"runner.yml: {error}"]
+    found += sight.folders_apart(pipeline, catalog, leaving, settings)
+    if sent := [left for left in leaving if left.name != attached]:
+        found += _sending_problems(pipeline, catalog, sent, settings, backend, context)
+        rates = rates_of(backend, settings)
+        found += _cost_problems(sent, estimates(sent, settings, rates, context, finished), settings, rates)
+        for warning in [] if settings.dry_run else unpriced(sent, settings, rates):
+            log.warning("%s", warning)
+    return list(dict.fromkeys(found))  # a provider that does not answer says so to every question
+
+
+def _sending_problems(
+    pipeline: Pipeline,
+    catalog: Catalog,
+    leaving: Sequence[Leaving],
+    settings: RemoteSettings,
+    backend: Backend,
+    context: RunContext,
+) -> list[str]:
     return [
         *sight.out_of_sight(leaving),
         *sight.not_there_to_carry(pipeline, leaving),
-        *sight.folders_apart(pipeline, catalog, leaving, settings),
-        *sight.wrongly_brought_home(catalog, settings),
         *sight.unsigned_buckets(leaving, catalog, settings),
         *fitness.too_few_cores(leaving, catalog),
         *fitness.wrong_device(leaving, catalog, settings),
         *_asked(lambda: backend.problems([left.machine for left in leaving])),
+        *_asked(lambda: _another_owner(settings, backend, context)),
         *_asked(lambda: far_cache.missing_over_there(pipeline, catalog, leaving, backend)),
-        *_cost_problems(leaving, estimates(leaving, settings, rates, context, finished), settings, rates),
     ]
+
+
+def unpriced(leaving: Sequence[Leaving], settings: RemoteSettings, rates: Rates | None) -> list[str]:
+    """Nodes whose bill nobody can tell, where no budget forbids that; processes of this machine send none."""
+    if settings.budget_usd is not None or settings.backend == "subprocess":
+        return []
+    if rates is None:
+        return ["nobody tells prices: what this run costs is not known, and nothing stops it; add `rates` to runner.yml"]
+    return [f"{line}; until then its cost is not known" for line in _without_price(leaving, rates)]
+
+
+def _without_price(leaving: Sequence[Leaving], rates: Rates) -> list[str]:
+    return [
+        f"{left.name}: no price of {', '.join(gpus)} as of {rates.as_of}; add it to rates.gpu in runner.yml"
+        for left in leaving
+        if (gpus := unpriced_gpus(left.machine, rates))
+    ]
+
+
+def _another_owner(settings: RemoteSettings, backend: Backend, context: RunContext) -> list[str]:
+    if is_one_folder(settings, context.data_root):
+        return []
+    return ownership.taken(backend, settings.far_root, context.data_root)
 
 
 def estimates(
@@ -78,11 +126,7 @@ def _cost_problems(
     budget = f"budget_usd {settings.budget_usd:g}"
     if rates is None:
         return [*found, f"runner.yml: {budget} holds nothing where nobody tells prices; add `rates` to runner.yml"]
-    found += [
-        f"{left.name}: no price of {', '.join(gpus)} as of {rates.as_of}; add it to rates.gpu in runner.yml"
-        for left in leaving
-        if (gpus := unpriced_gpus(left.machine, rates))
-    ]
+    found += _without_price(leaving, rates)
     prices = {name: each.usd for name, each in known.items() if each.usd is not None}
     if (total := sum(prices.values())) > settings.budget_usd:
         parts = ", ".join(f"{name} ${usd:,.2f} ({known[name].source})" for name, usd in prices.items())

@@ -16,7 +16,8 @@ class Request:
     """One node to run over there, by names; `call` names its folder there, and `attempts` what one call may use.
 
     `code` fingerprints source and configuration of the side that asks; another is refused. `secret_keys` are environment
-    variables whose values are struck out of all that is reported."""
+    variables whose values are struck out of all that is reported. `gpu` are the GPUs any of which it was sent to, None where
+    that was not written down."""
 
     call: str
     node: str
@@ -33,6 +34,7 @@ class Request:
     usd_per_hour: float = 0.0
     budget_usd: float | None = None
     secret_keys: tuple[str, ...] = ()
+    gpu: tuple[str, ...] | None = None
 
     @property
     def folder(self) -> PurePosixPath:
@@ -47,7 +49,7 @@ class Request:
     def from_json(cls, text: str) -> Request:
         """Undo `to_json`."""
         facts = json.loads(text)
-        lists = {name: tuple(facts[name]) for name in ("pipelines", "secret_keys")}
+        lists = {name: tuple(facts[name]) for name in ("pipelines", "secret_keys", "gpu") if facts.get(name) is not None}
         return cls(**{**facts, **lists})
 
 

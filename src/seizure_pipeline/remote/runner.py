@@ -88,16 +88,21 @@ class RemoteRunner(UnchangedNodesRunner):
             return
         from seizure_pipeline.remote.preflight import problems
 
+        attached = ""
         if self._settings.attach:
             call = self._office.journal.find(self._settings.attach)
+            attached = call.node
             leaving = self._found(pipeline, catalog).keys()
             if call.node not in leaving:
                 raise RemoteError(f"call {call.call} is of node {call.node}, which this run does not send")
+            if (there := call.request.far_root) != self._settings.far_root:
+                raise RemoteError(f"call {call.call} works in {there}; far_root of runner.yml is now {self._settings.far_root}")
             self._holding.enter_context(self._office.journal.held(call.call))  # before its record in MLflow is touched
             if leaving == {call.node}:
                 return
         office = self._office
-        found = problems(pipeline, catalog, self._settings, office.backend, self._context, office.journal.calls())
+        calls = office.journal.calls()
+        found = problems(pipeline, catalog, self._settings, office.backend, self._context, calls, attached)
         if found:
             lines = "\n".join(f"  {number}. {problem}" for number, problem in enumerate(found, 1))
             raise RemoteError(f"nothing was started; {len(found)} things stand against it:\n{lines}")

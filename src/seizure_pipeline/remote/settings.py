@@ -82,7 +82,8 @@ class RemoteSettings(Settings):
     """Which nodes leave (by tag), for which machine, with what mounted, and what of their work comes home.
 
     `far_root` is `data_root` over there: a path on a volume (modal), a folder (subprocess). `nodes` overrides fields of the
-    resources of single nodes; `bring_home` names, for folders that far nodes fill, the patterns of files to fetch.
+    resources of single nodes; `bring_home` names, for folders that far nodes fill, the patterns of files to fetch, in the
+    folder that a node's record names where it names one. One `far_root` serves one `data_root`.
     `expected_hours` of a node is the guess of its cost where no earlier run tells it. Nodes of `kept` depend on nothing but
     their input datasets, parameters and the code: finished and unchanged, they are not sent again.
     """

@@ -10,6 +10,7 @@ from kedro.pipeline.node import Node
 
 from seizure_pipeline.corpora.places import S3_PROTOCOLS, protocol_of
 from seizure_pipeline.datasets import CorpusDataset, FolderDataset
+from seizure_pipeline.remote.names import nearest
 from seizure_pipeline.remote.settings import RemoteSettings
 from seizure_pipeline.remote.staging import LARGEST_BYTES
 from seizure_pipeline.remote.travel import Catalog, Dataset, Leaving
@@ -127,8 +128,10 @@ def folders_apart(pipeline: Pipeline, catalog: Catalog, leaving: Sequence[Leavin
 
 def wrongly_brought_home(catalog: Catalog, settings: RemoteSettings) -> list[str]:
     """Names under `bring_home` that are no folder of the catalog."""
+    wrong = [name for name in settings.bring_home if name not in catalog or not isinstance(catalog.get(name), FolderDataset)]
+    folders = [name for name in catalog if isinstance(catalog.get(name), FolderDataset)] if wrong else []
     return [
-        f"runner.yml: bring_home names {name}, which is no FolderDataset of the catalog; files come home by themselves"
-        for name in settings.bring_home
-        if name not in catalog or not isinstance(catalog.get(name), FolderDataset)
+        f"runner.yml: bring_home names {name}, which is no FolderDataset of the catalog; files come home by "
+        f"themselves{nearest(name, folders)}"
+        for name in wrong
     ]

@@ -13,7 +13,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import IO
 
-from seizure_pipeline.remote.backend import RemoteError
+from seizure_pipeline.remote.backend import EndedWithoutAWord, RemoteError
 from seizure_pipeline.remote.call_folder import EVENTS, REQUEST, outcome_in, whole_events, write_whole
 from seizure_pipeline.remote.records import Event, Outcome, Request
 from seizure_pipeline.remote.settings import Rates, Resources
@@ -85,7 +85,7 @@ class SubprocessBackend:
             time.sleep(LOOK_S)
 
     def outcome(self, call_id: str, request: Request) -> Outcome | None:
-        """How the call ended, None while it runs; RemoteError where what watched over it is gone."""
+        """How the call ended, None while it runs; EndedWithoutAWord where what watched over it is gone."""
         folder = Path(request.folder)
         runs = _is_held(folder / LOCK)  # asked first: it may end between the two
         ended = outcome_in(folder)
@@ -94,7 +94,7 @@ class SubprocessBackend:
         if not (folder / REQUEST).exists():
             raise RemoteError(f"there is no call {call_id} below {request.far_root}")
         said = "\n".join(deque(self.logs(call_id, request, follow=False), LINES_SHOWN))
-        raise RemoteError(
+        raise EndedWithoutAWord(
             f"call {call_id} ended without a word: the process that watched over it is gone; its checkpoint stands and the "
             f"same command goes on there; last lines of {folder / OUTPUT}:\n{said}"
         )

@@ -97,7 +97,7 @@ class _Watch:
     ) -> None:
         self._request, self._project, self._folder, self._stop_asked = request, project, folder, stop_asked
         self._redactor = Redactor.of_environment(request.secret_keys)
-        self._telling = Telling(commit, emit, self._warn)
+        self._telling = Telling(commit, emit, self._warn, request.grace_s)
         self._bill, self._gauge, self._facts = _Bill(request, folder.spent()), Gauge(), facts()
         self._end: dict[str, Any] | None = None
         self._why: Reason | None = None

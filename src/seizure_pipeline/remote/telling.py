@@ -22,10 +22,11 @@ LAST_TRIES_S = (0.0, 1.0, 2.0, 4.0, 8.0)
 class Telling:
     """Calls `commit` (None: what is written is safe) one at a time and seldom, in a thread of its own, then `emit`.
 
-    What `commit` raises goes to `failed` as a text, and it is tried again."""
+    What `commit` raises goes to `failed` as a text, and it is tried again. One that takes longer than `patience_s` once
+    nothing is left to do but to wait for it is given up."""
 
-    def __init__(self, commit: Commit | None, emit: Emit, failed: Callable[[str], object]) -> None:
-        self._commit, self._emit, self._failed = commit, emit, failed
+    def __init__(self, commit: Commit | None, emit: Emit, failed: Callable[[str], object], patience_s: float) -> None:
+        self._commit, self._emit, self._failed, self._patience_s = commit, emit, failed, patience_s
         self._waiting: deque[Event] = deque()
         self._pool = ThreadPoolExecutor(1, thread_name_prefix="commit")
         self._under_way: Future[object] | None = None
@@ -46,11 +47,13 @@ class Telling:
 
     def finish(self) -> None:
         """Make all safe that was written, in several tries, and tell it; raises RemoteError where that is not possible."""
-        with self._pool:
+        try:
             if self._under_way is not None:
                 self._end()  # it began before the last was written
             if self._commit is not None and not any(self._try_after(delay_s) for delay_s in LAST_TRIES_S):
                 raise RemoteError("what the node wrote could not be made safe; the warnings before this say why")
+        finally:
+            self._pool.shutdown(wait=False, cancel_futures=True)
 
     def _try_after(self, delay_s: float) -> bool:
         time.sleep(delay_s)
@@ -66,7 +69,8 @@ class Telling:
         """Wait for the commit under way; whether it succeeded."""
         if self._under_way is None:
             return True
-        wait([self._under_way])
+        if not wait([self._under_way], self._patience_s).done:
+            raise RemoteError(f"making safe what the node wrote has not ended within {self._patience_s:g} s and was given up")
         error = self._under_way.exception()
         self._under_way = None
         self._pause_s = PAUSE_S if error is None else min(2 * self._pause_s, LONGEST_PAUSE_S)

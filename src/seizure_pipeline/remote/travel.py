@@ -99,6 +99,11 @@ def is_mounted(path: str, settings: RemoteSettings) -> bool:
     return any(PurePosixPath(path).is_relative_to(mount) for mount in mounts)
 
 
+def is_one_folder(settings: RemoteSettings, data_root: Path) -> bool:
+    """Whether both sides work in one folder of this machine, so that nothing travels."""
+    return settings.backend == "subprocess" and Path(settings.far_root).resolve() == data_root.resolve()
+
+
 def _seen_as(url: str, settings: RemoteSettings) -> str:
     if not url or protocol_of(url) not in LOCAL_PROTOCOLS:
         return url
