@@ -17,7 +17,7 @@ smoke:                ## the same on minutes of EEG
 test: install check   ## lint, types, import contracts and all tests
 	$(BIN)/pytest
 
-test-slow: install    ## 100,000 wrong files, 200 kills, a bucket to a model: about a quarter of an hour
+test-slow: install    ## 100,000 wrong files, 200 kills, a bucket to a model, experiments, interruptions on Modal: half an hour
 	$(BIN)/pytest tests/slow --log-cli-level=INFO
 
 check: install        ## lint, types and import contracts
