@@ -8,6 +8,7 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
@@ -47,7 +48,17 @@ class Ear:
 
     def signal_child(self, number: signal.Signals) -> Act:
         """Signals the process of the node."""
-        return lambda: [os.kill(child, number) for child in processes_of(f"remote.far {self.request.folder}/")]
+        return lambda: self._signal(number)
+
+    def interrupt_self(self) -> None:
+        """Interrupts this process, as a signal would, while the node waits: it is heard before the node can be done."""
+        self._signal(signal.SIGSTOP)
+        threading.Timer(2.0, self._signal, [signal.SIGCONT]).start()
+        _thread.interrupt_main()
+
+    def _signal(self, number: signal.Signals) -> None:
+        for child in processes_of(f"remote.far {self.request.folder}/"):
+            os.kill(child, number)
 
 
 def attempt(project: Path, ear: Ear, stop_asked: Callable[[], bool] = lambda: False) -> Outcome:
@@ -120,7 +131,7 @@ def test_after_three_interruptions_the_weights_are_the_same_and_events_told_once
     ear.at_step, ear.act = STEPS + 3, ear.signal_child(signal.SIGKILL)
     with pytest.raises(AttemptFailed, match=r"attempt 2 at train: without a word, its process died of signal 9 \(Killed\)"):
         attempt(far_project, ear)
-    ear.at_step, ear.act = 2 * STEPS + 3, _thread.interrupt_main
+    ear.at_step, ear.act = 2 * STEPS + 3, ear.interrupt_self
     with pytest.raises(KeyboardInterrupt):
         attempt(far_project, ear)
     outcome = attempt(far_project, ear)
