@@ -15,7 +15,7 @@ smoke:                ## the same on minutes of EEG
 	$(MAKE) run ENV=smoke
 
 test: install check   ## lint, types, import contracts and all tests
-	$(BIN)/pytest
+	$(BIN)/pytest -n 2 --dist loadfile
 
 test-slow: install    ## 100,000 wrong files, 200 kills, a bucket to a model, experiments, interruptions on Modal: half an hour
 	$(BIN)/pytest tests/slow --log-cli-level=INFO
