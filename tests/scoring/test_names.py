@@ -19,7 +19,7 @@ def test_a_whole_budget_has_the_same_name_as_float_and_integer(budget_per_24h, n
 def test_no_two_figures_share_a_name():
     kinds = [
         names.sensitivity_name, names.optimistic_sensitivity_name, names.chance_sensitivity_name, names.threshold_name,
-        names.found_seizures_name, names.false_alarms_name,
+        names.found_seizures_name, names.false_alarms_name, names.precision_name, names.f1_name, names.rate_name,
     ]  # fmt: skip
     made = [kind(budget) for kind in kinds for budget in FALSE_ALARM_BUDGETS_PER_24H]
     assert len(set(made)) == len(made)

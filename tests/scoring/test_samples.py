@@ -4,10 +4,11 @@ from made_traces import trace
 from sklearn.metrics import average_precision_score, roc_auc_score
 
 from seizure_pipeline.scoring import resolve
+from seizure_pipeline.scoring.places import place
 from seizure_pipeline.scoring.samples import (
     auroc,
     average_precision,
-    expected_calibration_error,
+    recording_histograms,
     score_histogram,
     token_labels,
 )
@@ -50,8 +51,11 @@ def test_a_token_is_seizure_if_its_middle_is():
     assert token_labels(trace([0] * 5, [(0.6, 2.5), (3.5, 5.0)])).tolist() == [False, True, False, True, True]
 
 
-def test_calibration_error_is_the_distance_from_the_true_share():
-    calibrated = score_histogram([trace([0.25] * 8, [(0.0, 2.0)])])
-    certain = score_histogram([trace([1.0] * 8, [(0.0, 2.0)])])
-    assert expected_calibration_error(calibrated) == pytest.approx(0.0)
-    assert expected_calibration_error(certain) == pytest.approx(0.75)
+def test_each_recording_has_its_own_auroc_over_the_scores_of_all():
+    traces = noisy_traces()
+    histograms = list(recording_histograms(place(traces)))
+    for number in (0, 2):
+        labels, scores = pooled(traces[number : number + 1])
+        assert auroc(histograms[number]) == pytest.approx(roc_auc_score(labels, scores), abs=1e-12)
+        assert average_precision(histograms[number]) == pytest.approx(average_precision_score(labels, scores), abs=1e-12)
+    assert auroc(histograms[1]) is None

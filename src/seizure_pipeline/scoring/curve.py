@@ -13,9 +13,10 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from seizure_pipeline.scoring.detections import PostProcessingSettings, stretch_bounds, token_limits
-from seizure_pipeline.scoring.events import ScoringError, joined
-from seizure_pipeline.scoring.kernels import add_counts
+from seizure_pipeline.scoring.counts import count_in_groups
+from seizure_pipeline.scoring.detections import PostProcessingSettings
+from seizure_pipeline.scoring.events import ScoringError, nedc_time_s
+from seizure_pipeline.scoring.places import PlacedTraces, place
 from seizure_pipeline.scoring.rules import HOURS_PER_DAY, S_PER_HOUR
 from seizure_pipeline.scoring.traces import Trace
 
@@ -59,34 +60,38 @@ class OperatingPoint:
     false_alarms: int
     false_alarms_per_24h: float
 
+    @property
+    def precision(self) -> float:
+        """Found seizures over found seizures and false alarms (NEDC's)."""
+        return self.found_seizures / max(self.found_seizures + self.false_alarms, 1)
+
+    @property
+    def f1(self) -> float:
+        """Harmonic mean of sensitivity and precision, 0.0 where both are (NEDC's)."""
+        return 2 * self.sensitivity * self.precision / ((self.sensitivity + self.precision) or 1.0)
+
 
 def operating_curve(traces: Sequence[Trace], settings: PostProcessingSettings) -> OperatingCurve:
     """Counts at every distinct score of `traces`, post-processed by `settings` as in use.
 
-    Traces from `resolve` have few enough distinct scores for this to be quick.
     Raises ScoringError if a recording is given twice or if there is no seizure to find.
     """
-    _check(traces)
-    thresholds_K = distinct_scores(traces)[::-1].astype(np.float64)
-    tp_K, fp_K = np.zeros(len(thresholds_K), np.int64), np.zeros(len(thresholds_K), np.int64)
-    seizures = 0
-    for trace in traces:
-        reference_R2 = np.asarray(joined(trace.reference), dtype=np.float64).reshape(-1, 2)
-        onset_s_R, offset_s_R = np.ascontiguousarray(reference_R2.T)
-        limits = token_limits(settings, trace.rate_hz)
-        add_counts(
-            np.ascontiguousarray(trace.probability), stretch_bounds(trace), float(trace.rate_hz),
-            float(trace.duration_s), onset_s_R, offset_s_R,
-            thresholds_K, settings.off_ratio * thresholds_K, limits.gap, limits.least, tp_K, fp_K,
-        )  # fmt: skip
-        seizures += len(reference_R2)
-    hours = sum(trace.duration_s for trace in traces) / S_PER_HOUR
-    return OperatingCurve(thresholds_K, tp_K, fp_K, seizures, hours)
+    return curve_of(place(traces), settings)
 
 
-def distinct_scores(traces: Sequence[Trace]) -> NDArray[np.float32]:
-    """Every score that occurs in `traces`, ascending."""
-    return np.unique(np.concatenate([np.unique(trace.probability) for trace in traces]))
+def curve_of(placed: PlacedTraces, settings: PostProcessingSettings) -> OperatingCurve:
+    """As `operating_curve`, for traces whose scores are placed already."""
+    traces = placed.traces
+    if not any(trace.reference for trace in traces):
+        raise ScoringError(f"no seizure in the scored split ({len(traces)} recordings); sensitivity is undefined")
+    counts = count_in_groups(placed, placed.scores[::-1].copy(), settings, [0] * len(traces))
+    tp_K, fp_K = counts.tp[0].astype(np.int64), counts.fp[0].astype(np.int64)
+    return OperatingCurve(counts.thresholds, tp_K, fp_K, int(counts.seizures[0]), sum(map(recorded_hours, traces)))
+
+
+def recorded_hours(trace: Trace) -> float:
+    """Recorded time as NEDC counts it."""
+    return nedc_time_s(trace.duration_s) / S_PER_HOUR
 
 
 def sensitivity_at(curve: OperatingCurve, budget_per_24h: float) -> float:
@@ -105,6 +110,18 @@ def sensitivity_at_optimistic(curve: OperatingCurve, budget_per_24h: float) -> f
     return float(curve.sensitivity[within_K].max(initial=0.0))
 
 
+def partial_area(curve: OperatingCurve, budget_per_24h: float) -> float:
+    """Mean of `sensitivity_at` over all budgets from 0 to `budget_per_24h`; within 0 and 1.
+
+    The area under the first-crossing branch, which is a step function of the budget (no interpolation), divided by the
+    budget: the sum over thresholds of what each adds to the sensitivity times (budget - rate) / budget, where the rate
+    is the highest so far and counts up to the budget.
+    """
+    highest_rate_K = np.maximum.accumulate(curve.false_alarms_per_24h)
+    gain_K = np.diff(np.maximum.accumulate(curve.sensitivity), prepend=0.0)
+    return float(np.sum(gain_K * np.maximum(budget_per_24h - highest_rate_K, 0.0)) / budget_per_24h)
+
+
 def operating_point(curve: OperatingCurve, budget_per_24h: float) -> OperatingPoint | None:
     """Highest threshold that reaches `sensitivity_at` on the first-crossing branch; None if the branch is empty."""
     exceeded_K = curve.false_alarms_per_24h > budget_per_24h
@@ -119,11 +136,3 @@ def operating_point(curve: OperatingCurve, budget_per_24h: float) -> OperatingPo
         false_alarms=int(curve.fp[k]),
         false_alarms_per_24h=float(curve.false_alarms_per_24h[k]),
     )
-
-
-def _check(traces: Sequence[Trace]) -> None:
-    ids = [trace.recording_id for trace in traces]
-    if twice := sorted({name for name in ids if ids.count(name) > 1}) if len(set(ids)) < len(ids) else []:
-        raise ScoringError(f"{', '.join(twice)}: given twice; a recording is scored once")
-    if not any(trace.reference for trace in traces):
-        raise ScoringError(f"no seizure in the scored split ({len(traces)} recordings); sensitivity is undefined")

@@ -73,7 +73,12 @@ def stretch_bounds(trace: Trace) -> NDArray[np.int64]:
 
 def score_at(traces: Sequence[Trace], threshold: float, settings: PostProcessingSettings, rule: str = "ovlp") -> Score:
     """Score of `traces` at one threshold, for instance one chosen on another split."""
-    return score([_scored(trace, detect(trace, threshold, settings)) for trace in traces], rule)
+    return score(detected(traces, threshold, settings), rule)
+
+
+def detected(traces: Sequence[Trace], threshold: float | None, settings: PostProcessingSettings) -> list[ScoredRecording]:
+    """`traces` with their detections at one threshold, as any rule scores them; without a threshold nothing is detected."""
+    return [_scored(trace, [] if threshold is None else detect(trace, threshold, settings)) for trace in traces]
 
 
 def _scored(trace: Trace, detections: Sequence[Detection]) -> ScoredRecording:

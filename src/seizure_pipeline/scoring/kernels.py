@@ -1,4 +1,4 @@
-"""Compiled loops over tokens: hysteresis, merging and minimum duration in one pass, and counting at a threshold."""
+"""Compiled loops over tokens: detections at one threshold, and ranks and counts at all thresholds at once."""
 
 from __future__ import annotations
 
@@ -40,13 +40,13 @@ def next_event(
 
 @compiled
 def find_events(
-    probability_L: NDArray[np.float32], bounds_S1: NDArray[np.int64], on: float, off: float, gap_tokens: int, least: int
+    probability_L: NDArray[np.float32], bounds_C1: NDArray[np.int64], on: float, off: float, gap_tokens: int, least: int
 ) -> list[tuple[int, int]]:
-    """Every event as (start, stop) in tokens, stretch by stretch; `bounds_S1` are the stretches' starts and the end."""
+    """Every event as (start, stop) in tokens, stretch by stretch; `bounds_C1` are the stretches' starts and the end."""
     events = []
-    for stretch in range(len(bounds_S1) - 1):
-        end = bounds_S1[stretch + 1]
-        start, stop = next_event(probability_L, bounds_S1[stretch], end, on, off, gap_tokens, least)
+    for stretch in range(len(bounds_C1) - 1):
+        end = bounds_C1[stretch + 1]
+        start, stop = next_event(probability_L, bounds_C1[stretch], end, on, off, gap_tokens, least)
         while start < end:
             events.append((start, stop))
             start, stop = next_event(probability_L, stop, end, on, off, gap_tokens, least)
@@ -54,81 +54,55 @@ def find_events(
 
 
 @compiled
-def mark_found(
-    start_s: float,
-    stop_s: float,
-    onset_s_R: NDArray[np.float64],
-    offset_s_R: NDArray[np.float64],
-    found_R: NDArray[np.bool_],
-) -> bool:
-    """Whether the event overlaps any seizure; those that it overlaps are marked in `found_R`. Onsets are sorted."""
-    hit = False
-    for seizure in range(len(onset_s_R)):
-        if onset_s_R[seizure] >= stop_s:
-            break
-        if offset_s_R[seizure] > start_s:
-            found_R[seizure] = hit = True
-    return hit
+def lasting_ranks(
+    place_L: NDArray[np.int32], on_S: NDArray[np.int32], off_S: NDArray[np.int32], never: int
+) -> NDArray[np.int32]:
+    """(L,) ranks after hysteresis: rank_i = min(on_i, max(rank_{i-1}, off_i)), `never` before the first token."""
+    rank_L = np.empty(len(place_L), dtype=np.int32)
+    rank = never
+    for i in range(len(place_L)):
+        rank = min(on_S[place_L[i]], max(rank, off_S[place_L[i]]))
+        rank_L[i] = rank
+    return rank_L
 
 
 @compiled
-def count_events(
-    probability_L: NDArray[np.float32],
-    bounds_S1: NDArray[np.int64],
-    rate_hz: float,
-    duration_s: float,
-    onset_s_R: NDArray[np.float64],
-    offset_s_R: NDArray[np.float64],
-    on: float,
-    off: float,
-    gap_tokens: int,
-    least_tokens: int,
-) -> tuple[int, int]:
-    """(seizures found, false alarms) of one recording at one threshold by any overlap, without building lists.
-
-    An event that begins where the one before it ends (across a gap that was cut out) is one with it, as in all scoring.
-    """
-    found_R = np.zeros(len(onset_s_R), dtype=np.bool_)
-    false_alarms, pending_start, pending_stop = 0, 0, 0
-    for stretch in range(len(bounds_S1) - 1):
-        end = bounds_S1[stretch + 1]
-        start, stop = next_event(probability_L, bounds_S1[stretch], end, on, off, gap_tokens, least_tokens)
-        while start < end:
-            if start != pending_stop and pending_stop > 0:
-                start_s, stop_s = min(pending_start / rate_hz, duration_s), min(pending_stop / rate_hz, duration_s)
-                false_alarms += not mark_found(start_s, stop_s, onset_s_R, offset_s_R, found_R)
-            if start != pending_stop or pending_stop == 0:
-                pending_start = start
-            pending_stop = stop
-            start, stop = next_event(probability_L, stop, end, on, off, gap_tokens, least_tokens)
-    if pending_stop > 0:
-        start_s, stop_s = min(pending_start / rate_hz, duration_s), min(pending_stop / rate_hz, duration_s)
-        false_alarms += not mark_found(start_s, stop_s, onset_s_R, offset_s_R, found_R)
-    return found_R.sum(), false_alarms
-
-
-@compiled
-def add_counts(
-    probability_L: NDArray[np.float32],
-    bounds_S1: NDArray[np.int64],
-    rate_hz: float,
-    duration_s: float,
-    onset_s_R: NDArray[np.float64],
-    offset_s_R: NDArray[np.float64],
-    on_K: NDArray[np.float64],
-    off_K: NDArray[np.float64],
-    gap_tokens: int,
-    least_tokens: int,
-    tp_K: NDArray[np.int64],
-    fp_K: NDArray[np.int64],
+def add_alarm_counts(
+    rank_L: NDArray[np.int32],
+    first_last_R2: NDArray[np.int64],
+    tp_step_K1: NDArray[np.int32],
+    fp_step_K1: NDArray[np.int32],
 ) -> None:
-    """Add one recording's counts at every threshold to `tp_K` and `fp_K`."""
-    highest = probability_L.max()
-    for k in range(len(on_K)):
-        if on_K[k] <= highest:
-            found, false_alarms = count_events(
-                probability_L, bounds_S1, rate_hz, duration_s, onset_s_R, offset_s_R,
-                on_K[k], off_K[k], gap_tokens, least_tokens,
-            )  # fmt: skip
-            tp_K[k] += found
-            fp_K[k] += false_alarms
+    """Add one recording's steps from threshold to threshold: seizures that become found, false alarms come and gone.
+
+    Events at threshold k are the runs of tokens with rank <= k. Every run counts once where it begins, and those that
+    overlap a seizure are taken off once: at the first place of a seizure within the run. A place is a token, or for a
+    seizure without length two tokens together.
+    """
+    token_L = np.zeros(len(rank_L), dtype=np.bool_)
+    pair_L = np.zeros(len(rank_L), dtype=np.bool_)
+    for seizure in range(len(first_last_R2)):
+        first, last = first_last_R2[seizure]
+        if first <= last:
+            token_L[first : last + 1] = True
+            tp_step_K1[rank_L[first : last + 1].min()] += 1
+        else:
+            pair_L[first] = True
+            tp_step_K1[rank_L[last : first + 1].max()] += 1
+    before = never = len(tp_step_K1) - 1
+    since_place = never
+    for i in range(len(rank_L)):
+        rank = rank_L[i]
+        if rank < before:
+            fp_step_K1[rank] += 1
+            fp_step_K1[before] -= 1
+        since_place = max(since_place, rank)
+        if pair_L[i]:
+            fp_step_K1[max(before, rank)] -= 1
+            fp_step_K1[since_place] += 1
+            since_place = max(before, rank)
+        if token_L[i] and rank < since_place:
+            fp_step_K1[rank] -= 1
+            fp_step_K1[since_place] += 1
+            since_place = rank
+        before = rank

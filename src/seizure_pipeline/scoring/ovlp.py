@@ -7,51 +7,45 @@ seizures and several detections one; none of the extra ones counts anywhere.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from bisect import bisect_left
+from itertools import accumulate
 
-import numpy as np
-from numpy.typing import NDArray
-
-from seizure_pipeline.scoring.events import Interval, joined
+from seizure_pipeline.scoring.events import Counts, Interval, ScoredRecording, joined, nedc_time_s
 
 
-@dataclass(frozen=True, slots=True)
-class OverlapCounts:
-    """Seizures found, seizures missed and false alarms."""
-
-    tp: int
-    fn: int
-    fp: int
-
-
-def count_overlaps(reference: Sequence[Interval], detections: Sequence[Interval]) -> OverlapCounts:
-    """Counts for one recording, in O(n log n)."""
-    true_events, alarms = joined(reference), joined(detections)
-    if not true_events or not alarms:
-        return OverlapCounts(0, len(true_events), len(alarms))
-    true_S2, alarm_A2 = np.asarray(true_events), np.asarray(alarms)
-    tp = int(_overlaps_any(true_S2, alarm_A2).sum())
-    fp = int((~_overlaps_any(alarm_A2, true_S2)).sum())
-    return OverlapCounts(tp, len(true_events) - tp, fp)
+def count_overlaps(recording: ScoredRecording) -> Counts:
+    """Events of one recording found, missed and falsely detected, in O(n log n)."""
+    seizures, alarms = joined(recording.reference), joined(recording.detections)
+    return _counts(
+        recording, len(seizures), _how_many_overlap(seizures, alarms), len(alarms) - _how_many_overlap(alarms, seizures)
+    )
 
 
-def count_overlaps_reference(reference: Sequence[Interval], detections: Sequence[Interval]) -> OverlapCounts:
+def count_overlaps_reference(recording: ScoredRecording) -> Counts:
     """The same, every event against every other: what `count_overlaps` is held against."""
-    true_events, alarms = joined(reference), joined(detections)
-    found = [event for event in true_events if any(_overlap(event, alarm) for alarm in alarms)]
-    false = [alarm for alarm in alarms if not any(_overlap(event, alarm) for event in true_events)]
-    return OverlapCounts(len(found), len(true_events) - len(found), len(false))
+    seizures, alarms = joined(recording.reference), joined(recording.detections)
+    found = [seizure for seizure in seizures if any(overlap(seizure, alarm) for alarm in alarms)]
+    false = [alarm for alarm in alarms if not any(overlap(seizure, alarm) for seizure in seizures)]
+    return _counts(recording, len(seizures), len(found), len(false))
 
 
-def _overlaps_any(events_N2: NDArray[np.float64], others_M2: NDArray[np.float64]) -> NDArray[np.bool_]:
+def overlap(seizure: Interval, alarm: Interval) -> bool:
+    """Whether the two share more than a point in time (strict; NEDC)."""
+    return alarm[1] > seizure[0] and alarm[0] < seizure[1]
+
+
+def _counts(recording: ScoredRecording, seizures: int, found: int, false_alarms: int) -> Counts:
+    return Counts(found, seizures - found, false_alarms, seizures, nedc_time_s(recording.duration_s))
+
+
+def _how_many_overlap(events: list[Interval], others: list[Interval]) -> int:
     # Of the others that start before the event ends, one overlaps it if the latest end among them lies after its start.
-    starting_before_end_N = np.searchsorted(others_M2[:, 0], events_N2[:, 1], side="left")
-    latest_end_M = np.maximum.accumulate(others_M2[:, 1])
-    latest_end_N = latest_end_M[np.maximum(starting_before_end_N - 1, 0)]
-    overlaps_N: NDArray[np.bool_] = (starting_before_end_N > 0) & (latest_end_N > events_N2[:, 0])
-    return overlaps_N
-
-
-def _overlap(event: Interval, alarm: Interval) -> bool:
-    return alarm[1] > event[0] and alarm[0] < event[1]
+    if not events or not others:
+        return 0
+    start_s = [start_s for start_s, _ in others]
+    latest_stop_s = list(accumulate([stop_s for _, stop_s in others], max))
+    overlapping = 0
+    for onset_s, offset_s in events:
+        before = bisect_left(start_s, offset_s)
+        overlapping += before > 0 and latest_stop_s[before - 1] > onset_s
+    return overlapping

@@ -1,23 +1,23 @@
-"""Figures over tokens, pooled over all recordings at the traces' own rate: AUROC, average precision, calibration.
+"""Figures over tokens, pooled over all recordings at the traces' own rate: AUROC and average precision.
 
 All of them follow exactly from how many seizure and background tokens hold each distinct score.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
-from seizure_pipeline.scoring.curve import distinct_scores
+from seizure_pipeline.scoring.places import PlacedTraces, place
 from seizure_pipeline.scoring.traces import Trace
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class ScoreHistogram:
-    """Tokens by distinct score, ascending: (K,) scores with (K,) counts of seizure and of background tokens."""
+    """Tokens by distinct score, ascending: (S,) scores with (S,) counts of seizure and of background tokens."""
 
     scores: NDArray[np.float64]
     seizure: NDArray[np.int64]
@@ -26,13 +26,24 @@ class ScoreHistogram:
 
 def score_histogram(traces: Sequence[Trace]) -> ScoreHistogram:
     """Counts over all tokens of `traces`; a token is seizure if its middle lies within a reference event."""
-    scores_K = distinct_scores(traces)
-    seizure_K, all_K = np.zeros(len(scores_K), np.int64), np.zeros(len(scores_K), np.int64)
-    for trace in traces:
-        place_L = np.searchsorted(scores_K, trace.probability)
-        all_K += np.bincount(place_L, minlength=len(scores_K))
-        seizure_K += np.bincount(place_L[token_labels(trace)], minlength=len(scores_K))
-    return ScoreHistogram(scores_K.astype(np.float64), seizure_K, all_K - seizure_K)
+    return pooled_histogram(place(traces))
+
+
+def pooled_histogram(placed: PlacedTraces) -> ScoreHistogram:
+    """As `score_histogram`, for traces whose scores are placed already."""
+    seizure_S, background_S = np.zeros((2, len(placed.scores)), np.int64)
+    for histogram in recording_histograms(placed):
+        seizure_S += histogram.seizure
+        background_S += histogram.background
+    return ScoreHistogram(placed.scores, seizure_S, background_S)
+
+
+def recording_histograms(placed: PlacedTraces) -> Iterator[ScoreHistogram]:
+    """The histogram of each recording, all over the scores of all of them."""
+    n_scores = len(placed.scores)
+    for trace, place_L in placed:
+        seizure_S = np.bincount(place_L[token_labels(trace)], minlength=n_scores)
+        yield ScoreHistogram(placed.scores, seizure_S, np.bincount(place_L, minlength=n_scores) - seizure_S)
 
 
 def token_labels(trace: Trace) -> NDArray[np.bool_]:
@@ -50,8 +61,8 @@ def auroc(histogram: ScoreHistogram) -> float | None:
     n_seizure, n_background = int(histogram.seizure.sum()), int(histogram.background.sum())
     if n_seizure == 0 or n_background == 0:
         return None
-    below_K = np.cumsum(histogram.background) - histogram.background
-    wins = np.sum(histogram.seizure * (below_K + histogram.background / 2.0))
+    below_S = np.cumsum(histogram.background) - histogram.background
+    wins = np.sum(histogram.seizure * (below_S + histogram.background / 2.0))
     return float(wins / n_seizure / n_background)
 
 
@@ -60,14 +71,6 @@ def average_precision(histogram: ScoreHistogram) -> float | None:
     n_seizure = int(histogram.seizure.sum())
     if n_seizure == 0:
         return None
-    seizure_K, all_K = histogram.seizure[::-1], (histogram.seizure + histogram.background)[::-1]
-    return float(np.sum(np.cumsum(seizure_K) / np.cumsum(all_K) * seizure_K) / n_seizure)
-
-
-def expected_calibration_error(histogram: ScoreHistogram, n_bins: int = 10) -> float:
-    """Mean distance between stated probability and share of seizure tokens, over `n_bins` equal bins by tokens held."""
-    bin_K = np.minimum((histogram.scores * n_bins).astype(np.int64), n_bins - 1)
-    all_K = histogram.seizure + histogram.background
-    stated = np.bincount(bin_K, weights=histogram.scores * all_K, minlength=n_bins)
-    true = np.bincount(bin_K, weights=histogram.seizure, minlength=n_bins)
-    return float(np.abs(stated - true).sum() / all_K.sum())
+    seizure_S, all_S = histogram.seizure[::-1], (histogram.seizure + histogram.background)[::-1]
+    tokens_S = np.maximum(np.cumsum(all_S), 1)  # no token at the highest scores: no step there either
+    return float(np.sum(np.cumsum(seizure_S) / tokens_S * seizure_S) / n_seizure)

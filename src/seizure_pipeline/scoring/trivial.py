@@ -12,12 +12,12 @@ from seizure_pipeline.scoring.rules import HOURS_PER_DAY, S_PER_HOUR, Score, sco
 from seizure_pipeline.scoring.traces import Trace
 
 
-def never(traces: Sequence[Trace], rule: str = "ovlp") -> Score:
+def never(traces: Sequence[Trace | ScoredRecording], rule: str = "ovlp") -> Score:
     """Score of a detector that stays silent."""
     return score([_with_detections(trace, []) for trace in traces], rule)
 
 
-def always(traces: Sequence[Trace], rule: str = "ovlp") -> Score:
+def always(traces: Sequence[Trace | ScoredRecording], rule: str = "ovlp") -> Score:
     """Score of a detector that raises one alarm over the whole of every recording."""
     return score([_with_detections(trace, [(0.0, trace.duration_s)]) for trace in traces], rule)
 
@@ -40,5 +40,5 @@ def seizure_durations_s(traces: Sequence[Trace]) -> NDArray[np.float64]:
     return np.asarray([offset_s - onset_s for trace in traces for onset_s, offset_s in joined(trace.reference)])
 
 
-def _with_detections(trace: Trace, detections: list[tuple[float, float]]) -> ScoredRecording:
+def _with_detections(trace: Trace | ScoredRecording, detections: list[tuple[float, float]]) -> ScoredRecording:
     return ScoredRecording(trace.recording_id, trace.patient_id, trace.duration_s, trace.reference, detections)
