@@ -1,4 +1,4 @@
-"""Commands of the project: `kedro run` with the runner of its environment, `generate-corpus`, `cache` and `remote`."""
+"""Commands of the project: `kedro run` with the runner of its environment, `score`, `generate-corpus`, `cache`, `remote`."""
 
 from __future__ import annotations
 
@@ -16,11 +16,12 @@ from kedro.validation.exceptions import ParameterValidationError
 from omegaconf import OmegaConf
 
 from seizure_pipeline.remote.backend import Detached
+from seizure_pipeline.remote.settings import ONE_COMMAND_ONLY
 
 if TYPE_CHECKING:
     from seizure_pipeline.cli_remote import Desk
+    from seizure_pipeline.scored_files import Form
 
-ONE_COMMAND_ONLY = frozenset({"attach", "detach", "dry_run"})  # runner params that say what to do now, not how
 RUNNER_MODULE = "kedro.runner"  # where Kedro looks for a runner that is named without its module
 
 
@@ -110,6 +111,23 @@ def generate_corpus_command(env: str | None) -> None:
         generate_corpus(root, SyntheticSettings(**parameters["synthetic"]))
 
 
+@cli.command(name="score")
+@click.option("--reference", type=click.Path(path_type=Path), required=True, help="Folder of annotations: csv_bi, events TSV.")
+@click.option("--hypothesis", type=click.Path(path_type=Path), required=True, help="Folder of detections: csv_bi, events TSV.")
+@click.option("--rule", "rules", multiple=True, help="Rule to score by, such as ovlp; may be repeated. By default all.")
+@click.option("--json", "target", type=click.Path(path_type=Path), help="Write everything, by patient too, to this file.")
+@click.option("--missing-as-empty", is_flag=True, help="Count a recording without hypothesis as one without detection.")
+@click.option("--only", type=click.Choice(["csv_bi", "tsv"]), help="See files of this form only, where folders hold both.")
+def score_command(
+    reference: Path, hypothesis: Path, rules: tuple[str, ...], target: Path | None, missing_as_empty: bool, only: Form | None
+) -> None:
+    """Score detections against annotations, file by file of two folders, by the rules of NEDC and SzCORE."""
+    from seizure_pipeline.cli_score import score_folders
+
+    with _plain_errors():
+        score_folders(reference, hypothesis, rules, target, missing_as_empty, only)
+
+
 @cli.group(name="cache")
 def cache_group() -> None:
     """Show and remove what windowing cached, by the fingerprint of the settings that made it."""
@@ -149,7 +167,10 @@ def remote_group() -> None:
 
 @remote_group.command(name="list", params=_located())
 def remote_list_command(env: str | None, params: dict[str, Any]) -> None:
-    """List the calls of this environment's data folder, and how those that ran stand now."""
+    """List the calls of this environment's data folder, and how those that ran stand now.
+
+    Another machine comes back to them with a clone of the project at the same commit, the same store in mlflow.yml, and a
+    copy of <data_root>/remote, the folder that this lists; nothing else is to be copied."""
     from seizure_pipeline.cli_remote import list_calls
 
     with _plain_errors():
@@ -161,10 +182,14 @@ def remote_list_command(env: str | None, params: dict[str, Any]) -> None:
 @click.option("--verbose", is_flag=True, help="Show the whole traceback of an error.")
 @click.pass_context
 def remote_attach_command(ctx: click.Context, /, env: str | None, params: dict[str, Any], name: str, verbose: bool) -> None:
-    """Follow a call again: into the same MLflow run, until its results are here and the nodes that were left ran."""
+    """Follow a call again: into the same MLflow run, until its results are here and the nodes that were left ran.
+
+    On another machine it also fetches what those nodes read and that is not here; `kedro remote list --help` says what to
+    copy there first."""
     with _plain_errors():
         call = _desk(env, params).journal.find(name)
-    options: dict[str, Any] = {"env": call.env, "pipelines": list(call.request.pipelines), "params": dict(call.params)}
+    sent_with = {**call.params, **params}
+    options: dict[str, Any] = {"env": call.env, "pipelines": list(call.request.pipelines), "params": sent_with}
     runner_params = {**call.runner_params, "attach": call.call, "detach": False}
     options |= {"node_names": list(call.left), "runner_params": runner_params}
     ctx.invoke(run, verbose=verbose, **options)

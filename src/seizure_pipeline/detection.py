@@ -11,12 +11,22 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from seizure_pipeline.annotations import Seizures, write_csv_bi, write_events_tsv
+from seizure_pipeline.annotations import Seizures
 from seizure_pipeline.cache import CachedSignal, prepare
 from seizure_pipeline.cache.fill import REFUSALS
 from seizure_pipeline.corpora import CorpusError, Folder
 from seizure_pipeline.corpora.folder import FileFacts
 from seizure_pipeline.corpora.table import named
+from seizure_pipeline.exports import (
+    BIDS_FOLDER,
+    DetectionSettings,
+    ExportedEvents,
+    ExportError,
+    ExportFiles,
+    bids_events_paths,
+    start_bids_tree,
+    write_exports,
+)
 from seizure_pipeline.inference.settings import InferenceSettings
 from seizure_pipeline.inference.traces import check_device, probability_trace
 from seizure_pipeline.model.checkpoint import check_weights, load_checkpoint
@@ -111,22 +121,22 @@ def _in_file_clock(layout: Layout, detection: Detection) -> Detection:
     return Detection(onset_s, offset_s, detection.confidence)
 
 
-def write_detections(detected: DetectedRecording, name: str, folder: Path, threshold: float) -> None:
-    """Write `name`.csv_bi, `name`_events.tsv and `name`.png below `folder`."""
-    events = [(d.onset_s, d.offset_s) for d in detected.detections]
-    seizures = Seizures.from_intervals(events)
-    confidences = [d.confidence for d in detected.detections]
-    span_s = detected.recording.span_s
-    write_csv_bi(folder / f"{name}.csv_bi", name, seizures, span_s, confidences)
-    write_events_tsv(folder / f"{name}_events.tsv", seizures, span_s, confidences, detected.recording.start)
-    figure = recording_page(detected.signal, detected.probability_L, threshold, (), events, name)
-    figure.savefig(folder / f"{name}.png", dpi=110)
+def write_detections(detected: DetectedRecording, edf: Path, files: ExportFiles, threshold: float) -> None:
+    """Write the files of one recording that were asked for; raises ExportError where there can be no copy of `edf`."""
+    found, recording = detected.detections, detected.recording
+    intervals = [(d.onset_s, d.offset_s) for d in found]
+    if "picture" in files.exports:
+        figure = recording_page(detected.signal, detected.probability_L, threshold, (), intervals, files.name)
+        figure.savefig(files.path("picture"), dpi=110)
+    seizures, confidences = Seizures.from_intervals(intervals), [d.confidence for d in found]
+    write_exports(ExportedEvents(seizures, recording.span_s, confidences, recording.start), edf, files)
 
 
-def find_in_folder(chain: TrainedChain, recordings: Folder, target: Path) -> list[dict[str, Any]]:
+def find_in_folder(chain: TrainedChain, recordings: Folder, target: Path, settings: DetectionSettings) -> list[dict[str, Any]]:
     """Run every EDF or BDF below `recordings`, write the files of each below `target`, and list what was found.
 
-    A refused file is listed with its reason. Raises CorpusError where there is no such file or all are refused."""
+    A refused file is listed with its reason, and so is a recording of which there can be no annotated copy. Raises
+    CorpusError where there is no such file, two would write files of one name, or all are refused."""
     files = [file.path for file in _files(recordings) if file.path.lower().endswith((".edf", ".bdf"))]
     if not files:
         raise CorpusError(f"{recordings.url}: holds no file that ends in .edf or .bdf; detection needs at least one")
@@ -135,10 +145,28 @@ def find_in_folder(chain: TrainedChain, recordings: Folder, target: Path) -> lis
         raise CorpusError(f"{recordings.url}: {twice} would write files of one name; rename or run them apart")
     log.info("threshold %.4f of run %s, probability must reach it", chain.threshold, chain.run)
     target.mkdir(parents=True, exist_ok=True)
-    lines = [_find_in_file(chain, recordings, path, target) for path in follow(files, "detecting", len(files), "files")]
+    written = _written(files, target, settings, recordings.url)
+    lines = [
+        _find_in_file(chain, recordings, path, each) for path, each in follow(written.items(), "detecting", len(files), "files")
+    ]
     if all(line["status"] == "refused" for line in lines):
         raise CorpusError(f"{recordings.url}: all {len(lines)} files are refused, the first because: {lines[0]['reason']}")
     return lines
+
+
+def _written(paths: list[str], target: Path, settings: DetectionSettings, where: str) -> dict[str, ExportFiles]:
+    """What is written of each recording, by its path; begins the BIDS tree where one is asked for."""
+    bids: dict[str, str] = {}
+    if "bids" in settings.exports:
+        try:
+            bids = bids_events_paths(paths)
+        except ExportError as error:
+            raise CorpusError(f"{where}: {error}") from error
+        start_bids_tree(target / BIDS_FOLDER)
+    return {
+        path: ExportFiles(target, _name_of(path), PurePosixPath(path).suffix, bids.get(path), settings.exports)
+        for path in paths
+    }
 
 
 def _files(recordings: Folder) -> list[FileFacts]:
@@ -152,14 +180,16 @@ def _name_of(path: str) -> str:
     return str(PurePosixPath(path).with_suffix("")).replace("/", "_")
 
 
-def _find_in_file(chain: TrainedChain, recordings: Folder, path: str, target: Path) -> dict[str, Any]:
-    name = _name_of(path)
-    for left_over in (f"{name}.csv_bi", f"{name}_events.tsv", f"{name}.png"):
-        (target / left_over).unlink(missing_ok=True)
+def _find_in_file(chain: TrainedChain, recordings: Folder, path: str, files: ExportFiles) -> dict[str, Any]:
+    files.remove()
     line: dict[str, Any] = {"file": path, "status": "detected", "reason": "", "detections": 0, "duration_s": 0.0}
     try:
         with recordings.local(path) as edf:
-            detected = detect_recording(chain, edf, target)
+            detected = detect_recording(chain, edf, files.folder)
+            write_detections(detected, edf, files, chain.threshold)
+    except ExportError as error:
+        log.warning("%s", named(path, error))
+        line["reason"] = named(path, error)
     except REFUSALS as refusal:
         log.warning("refused: %s", named(path, refusal))
         return {
@@ -170,7 +200,6 @@ def _find_in_file(chain: TrainedChain, recordings: Folder, path: str, target: Pa
             "alarmed_s": 0.0,
             "interpolated": "",
         }
-    write_detections(detected, name, target, chain.threshold)
     log.info("%s: %d detections in %.0f s", path, len(detected.detections), detected.recording.duration_s)
     return {
         **line,

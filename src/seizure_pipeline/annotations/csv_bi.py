@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from itertools import combinations
 from pathlib import Path
 
+from seizure_pipeline.annotations.listed import ListedEvents
 from seizure_pipeline.annotations.seizures import Annotation, AnnotationError, Seizure, Seizures
 from seizure_pipeline.annotations.text import (
     Confidences,
@@ -35,21 +36,23 @@ OTHER_LABELS = (
 class Row:
     """One line of a file: what a label says about a channel over a piece of time."""
 
+    line: int
     channel: str
     label: str
     event: Seizure
-    where: str
 
 
 @dataclass(frozen=True, slots=True)
 class Table:
-    """What a file of either kind holds: its rows, at least one, and the recording's length."""
+    """What a file of either kind holds: its rows and the recording's length."""
 
     rows: tuple[Row, ...]
     duration_s: float
 
     def annotation(self, seizures: Seizures, where: str) -> Annotation:
-        """`seizures` held against the length, with the time that the rows reach."""
+        """`seizures` held against the length, with the time that the rows reach; AnnotationError if there are no rows."""
+        if not self.rows:
+            raise AnnotationError.of(where, "no rows", "a seizure-free recording has a row of background")
         reach_s = max(row.event.offset_s for row in self.rows)
         return Annotation(seizures.checked(self.duration_s, where), self.duration_s, reach_s=reach_s)
 
@@ -67,15 +70,21 @@ def parse_csv_bi(raw: bytes, where: str) -> Annotation:
     other than seiz and bckg, or impossible times. The confidence is not used. Rows need not fill the recording, since a
     file of detections may list nothing else; `reach_s` tells a corpus whether the file is whole.
     """
-    table = _table(raw, where)
+    table = _table_of_all_channels(raw, where)
     for row in table.rows:
-        if row.channel != "TERM":
-            rule = "rows of a csv_bi file are about all channels, TERM"
-            raise AnnotationError.of(row.where, f"channel {shown(row.channel)}", rule)
-        if row.label not in ("seiz", "bckg"):
-            raise AnnotationError.of(row.where, f"label {shown(row.label)}", "labels of a csv_bi file are seiz and bckg")
-        row.event.checked(row.where)
+        row.event.checked(f"{where}, line {row.line}")
     return table.annotation(Seizures(tuple(sorted(row.event for row in table.rows if row.label == "seiz"))), where)
+
+
+def list_csv_bi(raw: bytes, where: str) -> ListedEvents:
+    """The seizure rows of a csv_bi file that errors call `where`, as they stand; background rows are checked and left out.
+
+    AnnotationError as `parse_csv_bi`, but what NEDC's scorers define is accepted: no rows at all (all background), and
+    rows unsorted, touching, overlapping, nested, repeated or of no length."""
+    table = _table_of_all_channels(raw, where)
+    rows = ListedEvents.of(((row.line, row.event) for row in table.rows), table.duration_s, where)
+    rows.within(table.duration_s, where)
+    return ListedEvents(tuple((row.line, row.event) for row in table.rows if row.label == "seiz"), table.duration_s)
 
 
 def parse_tusz_csv(raw: bytes, where: str) -> Annotation:
@@ -85,10 +94,11 @@ def parse_tusz_csv(raw: bytes, where: str) -> Annotation:
     """
     table = _table(raw, where)
     for row in table.rows:
+        place = f"{where}, line {row.line}"
         if row.label not in SEIZURE_LABELS and row.label not in OTHER_LABELS:
             rule = f"a label is one of TUH EEG's: seizures {', '.join(SEIZURE_LABELS)}; others {', '.join(OTHER_LABELS)}"
-            raise AnnotationError.of(row.where, f"label {shown(row.label)}", rule)
-        row.event.checked(row.where)
+            raise AnnotationError.of(place, f"label {shown(row.label)}", rule)
+        row.event.checked(place)
     return table.annotation(Seizures.union(row.event for row in table.rows if row.label in SEIZURE_LABELS), where)
 
 
@@ -112,6 +122,19 @@ def write_csv_bi(
     write_whole(Path(path), lines)
 
 
+def _table_of_all_channels(raw: bytes, where: str) -> Table:
+    """The table of a csv_bi file, whose rows are about all channels and say seizure or background."""
+    table = _table(raw, where)
+    for row in table.rows:
+        if row.channel != "TERM":
+            rule = "rows of a csv_bi file are about all channels, TERM"
+            raise AnnotationError.of(f"{where}, line {row.line}", f"channel {shown(row.channel)}", rule)
+        if row.label not in ("seiz", "bckg"):
+            rule = "labels of a csv_bi file are seiz and bckg"
+            raise AnnotationError.of(f"{where}, line {row.line}", f"label {shown(row.label)}", rule)
+    return table
+
+
 def _table(raw: bytes, where: str) -> Table:
     lines = decoded(raw, where).split("\n")
     if lines[0] != VERSION:
@@ -120,23 +143,27 @@ def _table(raw: bytes, where: str) -> Table:
         raise AnnotationError.of(where, "no line of column names", f"it is {COLUMNS!r}")
     head = lines.index(COLUMNS)
     duration_s = _duration_s(lines[:head], where)
-    rows = tuple(_row(line, f"{where}, line {number}") for number, line in numbered(lines, head + 1))
-    if not rows:
-        raise AnnotationError.of(where, "no rows", "a seizure-free recording has a row of background")
-    return Table(rows, duration_s)
+    return Table(tuple(_row(line, number, where) for number, line in numbered(lines, head + 1)), duration_s)
 
 
 def _duration_s(lines: list[str], where: str) -> float:
+    durations_s: list[float] = []
     for line_number, line in enumerate(lines, start=1):
         if found := DURATION.fullmatch(line.strip()):
-            return float(seconds(found.group(1), "duration", f"{where}, line {line_number}"))
-    raise AnnotationError.of(where, "no duration", "a line such as '# duration = 1289.0000 secs' precedes the columns")
+            place = f"{where}, line {line_number}"
+            durations_s.append(float(seconds(found.group(1), "duration", place)))
+            if durations_s[-1] != durations_s[0]:
+                raise AnnotationError.of(place, f"duration {durations_s[-1]} s", f"it is said before: {durations_s[0]} s")
+    if not durations_s:
+        raise AnnotationError.of(where, "no duration", "a line such as '# duration = 1289.0000 secs' precedes the columns")
+    return durations_s[0]
 
 
-def _row(line: str, where: str) -> Row:
+def _row(line: str, number: int, where: str) -> Row:
+    place = f"{where}, line {number}"
     fields = line.split(",")
     if len(fields) != 5:
-        raise AnnotationError.of(where, f"{len(fields)} fields", f"a row is {COLUMNS}")
+        raise AnnotationError.of(place, f"{len(fields)} fields", f"a row is {COLUMNS}")
     channel, onset, offset, label, _confidence = fields
-    event = Seizure(float(seconds(onset, "start_time", where)), float(seconds(offset, "stop_time", where)))
-    return Row(channel, label, event, where)
+    event = Seizure(float(seconds(onset, "start_time", place)), float(seconds(offset, "stop_time", place)))
+    return Row(number, channel, label, event)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import datetime
 from pathlib import Path
 
+from seizure_pipeline.annotations.listed import ListedEvent, ListedEvents
 from seizure_pipeline.annotations.seizures import Annotation, AnnotationError, Seizure, Seizures
 from seizure_pipeline.annotations.text import (
     Confidences,
@@ -35,22 +36,26 @@ def parse_events_tsv(raw: bytes, where: str) -> Annotation:
     AnnotationError for a missing column, a row of the wrong width, no rows at all (a seizure-free recording has a
     `bckg` row), an eventType that is neither a seizure nor `bckg` or `impd`, or impossible times.
     """
-    lines = decoded(raw, where).split("\n")
-    names = lines[0].split("\t")
-    missing = [name for name in NEEDED if name not in names]
-    if missing:
-        raise AnnotationError.of(f"{where}, line 1", f"{len(names)} columns", f"columns {', '.join(missing)} are needed")
-    rows = [(f"{where}, line {k}", _row(line, names, f"{where}, line {k}")) for k, line in numbered(lines, 1)]
+    rows = _rows(raw, where)
     if not rows:
         raise AnnotationError.of(where, "no rows", "a seizure-free recording has one bckg row")
-    events = [_event(row, place) for place, row in rows if _is_seizure(row["eventType"], place)]
-    seizures = Seizures(tuple(sorted(events)))
-    place, first = rows[0]
-    length = first.get("recordingDuration", "n/a")
-    if length == "n/a":
+    seizures = Seizures(tuple(sorted(event.checked(f"{where}, line {line}") for line, event in _events(rows, where))))
+    duration_s = _duration_s(rows, where)
+    if duration_s is None:
         return Annotation(seizures)
-    duration_s = float(seconds(length, "recordingDuration", place))
     return Annotation(seizures.checked(duration_s, where), duration_s)
+
+
+def list_events_tsv(raw: bytes, where: str) -> ListedEvents:
+    """The seizure rows of an events TSV that errors call `where`, as they stand.
+
+    AnnotationError as `parse_events_tsv`, but what timescoring defines is accepted: rows unsorted, touching, overlapping,
+    nested, repeated or of no length; no rows at all are no events and no length."""
+    rows = _rows(raw, where)
+    listed = ListedEvents.of(_events(rows, where), _duration_s(rows, where), where)
+    if listed.duration_s is not None:
+        listed.within(listed.duration_s, where)
+    return listed
 
 
 def write_events_tsv(
@@ -73,6 +78,15 @@ def write_events_tsv(
     write_whole(Path(path), lines)
 
 
+def _rows(raw: bytes, where: str) -> list[tuple[int, dict[str, str]]]:
+    """(line number, field by column) of every row."""
+    lines = decoded(raw, where).split("\n")
+    names = lines[0].split("\t")
+    if missing := [name for name in NEEDED if name not in names]:
+        raise AnnotationError.of(f"{where}, line 1", f"{len(names)} columns", f"columns {', '.join(missing)} are needed")
+    return [(number, _row(line, names, f"{where}, line {number}")) for number, line in numbered(lines, 1)]
+
+
 def _row(line: str, names: list[str], where: str) -> dict[str, str]:
     fields = line.split("\t")
     if len(fields) != len(names):
@@ -89,6 +103,29 @@ def _is_seizure(event_type: str, where: str) -> bool:
     return False
 
 
-def _event(row: dict[str, str], where: str) -> Seizure:
-    onset_s, duration_s = (seconds(row[name], name, where) for name in ("onset", "duration"))
-    return Seizure(float(onset_s), float(onset_s + duration_s)).checked(where)
+def _events(rows: list[tuple[int, dict[str, str]]], where: str) -> list[ListedEvent]:
+    """The seizure rows with their lines, not yet checked."""
+    events = []
+    for number, row in rows:
+        place = f"{where}, line {number}"
+        if _is_seizure(row["eventType"], place):
+            onset_s, duration_s = (seconds(row[name], name, place) for name in ("onset", "duration"))
+            events.append((number, Seizure(float(onset_s), float(onset_s + duration_s))))
+    return events
+
+
+def _duration_s(rows: list[tuple[int, dict[str, str]]], where: str) -> float | None:
+    """The recording's length, the first row's recordingDuration; AnnotationError for a row that says another."""
+    durations_s: list[float] = []
+    for number, row in rows:
+        length = row.get("recordingDuration", "n/a")
+        if length == "n/a":
+            if number == rows[0][0]:
+                return None
+            continue
+        place = f"{where}, line {number}"
+        durations_s.append(float(seconds(length, "recordingDuration", place)))
+        if durations_s[-1] != durations_s[0]:
+            rule = f"it is that of the first row, {durations_s[0]} s"
+            raise AnnotationError.of(place, f"recordingDuration {durations_s[-1]} s", rule)
+    return durations_s[0] if durations_s else None

@@ -38,13 +38,23 @@ class Seizure:
 
     def checked(self, where: str) -> Seizure:
         """The same event if it is possible in some recording; AnnotationError, naming `where`, if not."""
+        self._check_place(where)
+        if self.offset_s <= self.onset_s:
+            raise AnnotationError.of(where, str(self), "an event ends after it begins")
+        return self
+
+    def in_order(self, where: str) -> Seizure:
+        """As `checked`, but an event may end where it begins: scoring rules say what such an event counts."""
+        self._check_place(where)
+        if self.offset_s < self.onset_s:
+            raise AnnotationError.of(where, str(self), "an event does not end before it begins")
+        return self
+
+    def _check_place(self, where: str) -> None:
         if not (math.isfinite(self.onset_s) and math.isfinite(self.offset_s)):
             raise AnnotationError.of(where, str(self), "times are finite numbers")
         if self.onset_s < 0:
             raise AnnotationError.of(where, str(self), "an event begins at or after the recording's start, 0 s")
-        if self.offset_s <= self.onset_s:
-            raise AnnotationError.of(where, str(self), "an event ends after it begins")
-        return self
 
 
 @dataclass(frozen=True)

@@ -6,7 +6,7 @@ from kedro.pipeline import Node, Pipeline
 
 from seizure_pipeline.pipelines.detection.nodes import detect_seizures
 
-INPUTS = ["own_recordings", "checkpoint", "models", "operating_point", "params:inference", "detections"]
+INPUTS = ["own_recordings", "checkpoint", "models", "operating_point", "params:inference", "params:detection", "detections"]
 
 
 def create_pipeline() -> Pipeline:
