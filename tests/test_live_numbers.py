@@ -1,10 +1,10 @@
-"""Every epoch of a far node is in MLflow once, whatever breaks off here, and when."""
+"""Every epoch and step of a far node is in MLflow once, whatever breaks off here, and when."""
 
 from __future__ import annotations
 
 import signal
 import sqlite3
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 from folder_backend import FolderBackend
 from mlflow import MlflowClient
-from test_following import a_follower, call, epochs, happened
+from test_following import a_follower, call, epochs, happened, steps
 
 from seizure_pipeline import tracking
 from seizure_pipeline.mlflow_run import MlflowRun
@@ -38,8 +38,8 @@ class Store:
             opened.execute(f"ALTER TABLE {table} RENAME TO {name}")
         opened.close()
 
-    def steps(self, run: MlflowRun) -> list[int]:
-        return sorted(each.step for each in MlflowClient(self.uri).get_metric_history(run.id, "epoch/loss"))
+    def steps(self, run: MlflowRun, name: str = "epoch/loss") -> list[int]:
+        return sorted(each.step for each in MlflowClient(self.uri).get_metric_history(run.id, name))
 
 
 @pytest.fixture
@@ -137,3 +137,50 @@ def test_a_store_that_fails_ends_nothing_and_lacks_nothing_once_it_is_back(
     follower.complete()
     run.close("FINISHED")
     assert store.steps(run) == EPOCHS
+
+
+@pytest.mark.parametrize("is_logged", [True, False])
+def test_a_step_is_in_mlflow_once_wherever_ctrl_c_comes(is_logged: bool, store: Store, tmp_path: Path, call: Call) -> None:
+    happened(call, *steps(*EPOCHS), *epochs(1))
+    run = store.run()
+
+    def interrupted(points: Sequence[tracking.Point]) -> None:
+        if is_logged:
+            run.log_steps(points)
+        raise KeyboardInterrupt
+
+    tracking.listen(run.log_epoch, steps=interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        a_follower(FolderBackend(), tmp_path, call).follow()
+    tracking.forget()
+    run.leave_open()
+    later = store.run(continued=run.id)
+    tracking.listen(later.log_epoch, steps=later.log_steps)
+    follower = a_follower(FolderBackend(), tmp_path, Journal(tmp_path).find(call.call))
+    follower.replay()
+    follower.follow()
+    tracking.forget()
+    later.close("FINISHED")
+    assert store.steps(later, "step/loss") == EPOCHS
+    assert store.steps(later) == [1]
+
+
+def test_steps_that_the_store_did_not_take_reach_another_store_from_the_journal(
+    store: Store, tmp_path: Path, call: Call
+) -> None:
+    happened(call, *steps(*EPOCHS))
+    run = store.run()
+    tracking.listen(run.log_epoch, steps=run.log_steps)
+    store.rename("metrics", "gone")
+    assert a_follower(FolderBackend(), tmp_path, call).follow().status == "finished"
+    tracking.forget()
+    other = Store(tmp_path / "other.db")
+    later = other.run()
+    tracking.listen(later.log_epoch, steps=later.log_steps)
+    follower = a_follower(FolderBackend(), tmp_path, Journal(tmp_path).find(call.call))
+    follower.replay()
+    follower.complete()
+    later.close("FINISHED")
+    store.rename("gone", "metrics")
+    run.close("KILLED")
+    assert other.steps(later, "step/loss") == EPOCHS

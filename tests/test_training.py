@@ -20,12 +20,15 @@ from safetensors.torch import load_file
 
 from seizure_pipeline.cache import IndexRow, PreparationSettings, build_cache, table_from_rows
 from seizure_pipeline.corpora import CorpusSettings, Folder, examine_entries, find_entries
+from seizure_pipeline.model import electrode_graph
 from seizure_pipeline.model.settings import ModelSettings, StreamSettings
 from seizure_pipeline.montage import MontageSettings
 from seizure_pipeline.scoring import PostProcessingSettings
 from seizure_pipeline.signals import SignalSettings
+from seizure_pipeline.training import validation
 from seizure_pipeline.training.batches import Batch, WindowSource
-from seizure_pipeline.training.loop import TrainingDiverged
+from seizure_pipeline.training.diverged import TrainingDiverged
+from seizure_pipeline.training.loop import Reports
 from seizure_pipeline.training.loss import token_loss
 from seizure_pipeline.training.opening import label_windows, open_windows
 from seizure_pipeline.training.run import Recipe, TrainedDetector, run_name, train_detector
@@ -63,6 +66,7 @@ TRAINING = TrainingSettings(
     optimizer=OptimizerSettings(learning_rate=1e-3),
 )
 RECIPE = Recipe(MODEL, TRAINING, WindowSettings(), SignalSettings(), MontageSettings(), PostProcessingSettings())
+NOBODY = Reports(epoch=lambda metrics, epoch: None, step=lambda metrics, step: None)
 Cache = tuple[Path, list[IndexRow]]
 
 
@@ -75,8 +79,8 @@ def cache(small_corpus: Path, tmp_path_factory: pytest.TempPathFactory) -> Cache
     return folder, build_cache(corpus, rows, PreparationSettings(workers=1), MontageSettings(), folder)
 
 
-def train(cache: Cache, models: Path, recipe: Recipe = RECIPE) -> TrainedDetector:
-    return train_detector(cache[0], cache[1], recipe, models, lambda metrics, step: None)
+def train(cache: Cache, models: Path, recipe: Recipe = RECIPE, reports: Reports | None = None) -> TrainedDetector:
+    return train_detector(cache[0], cache[1], recipe, models, reports or NOBODY)
 
 
 def recipe_with(**changes: object) -> Recipe:
@@ -172,7 +176,10 @@ def test_a_finished_run_is_kept_as_it_is(cache: Cache, tmp_path: Path) -> None:
 def test_another_learning_rate_is_another_run_and_more_threads_are_not(cache: Cache) -> None:
     name = run_name(cache[1], RECIPE)
     assert run_name(cache[1], recipe_with(optimizer=OptimizerSettings(learning_rate=2e-3))) != name
-    assert run_name(cache[1], recipe_with(threads=2, checkpoint_steps=7, feeding=FeedingSettings(kind="disk"))) == name
+    assert (
+        run_name(cache[1], recipe_with(threads=2, checkpoint_steps=7, log_every_steps=3, feeding=FeedingSettings(kind="disk")))
+        == name
+    )
 
 
 @pytest.mark.parametrize("kind", ["resident", "disk"])
@@ -183,10 +190,44 @@ def test_where_windows_come_from_changes_no_weight(kind: str, cache: Cache, tmp_
 
 
 def test_a_diverging_loss_stops_before_the_update(cache: Cache, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("seizure_pipeline.training.loop.token_loss", lambda *_: torch.tensor(float("nan")))
-    with pytest.raises(TrainingDiverged, match=r"loss is nan at step 0, recordings \['"):
+    monkeypatch.setattr("seizure_pipeline.training.loop.token_loss", lambda logits_BL, *_: logits_BL.sum() * float("nan"))
+    with pytest.raises(TrainingDiverged, match=r"loss is nan, recordings \['.*'\], at step 0, learning rate 0.001\. .* set a "):
         train(cache, tmp_path)
     assert not list(tmp_path.rglob("*.safetensors"))
+
+
+def test_a_learning_rate_that_is_too_large_ends_as_diverged_and_leaves_no_broken_weights(cache: Cache, tmp_path: Path) -> None:
+    recipe = recipe_with(checkpoint_steps=100, optimizer=OptimizerSettings(learning_rate=1e30))
+    with pytest.raises(
+        TrainingDiverged, match=r" at step \d+, learning rate \d\.\d+e\+\d+\. .* training\.optimizer\.learning_rate"
+    ):
+        train(cache, tmp_path, recipe)
+    assert not list(tmp_path.rglob("weights.safetensors"))
+
+
+def test_an_update_that_breaks_the_model_before_validation_ends_as_diverged(cache: Cache, tmp_path: Path) -> None:
+    recipe = recipe_with(batch_size=1000, optimizer=OptimizerSettings(learning_rate=1e30))  # one step an epoch
+    with pytest.raises(TrainingDiverged, match=r"^validation failed \(.*\) at step 0, learning rate 1e\+30\. "):
+        train(cache, tmp_path, recipe)
+    assert not list(tmp_path.rglob("weights.safetensors"))
+
+
+def test_probabilities_that_are_no_numbers_end_as_diverged(
+    cache: Cache, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(validation, "probability_trace", lambda *_: np.full(9, np.nan, dtype=np.float32))
+    with pytest.raises(TrainingDiverged, match=r"^validation failed \(probabilities of \w+ are not finite\) at step \d+, "):
+        train(cache, tmp_path, recipe_with(epochs=1))
+
+
+def test_numbers_that_break_the_graph_end_as_diverged(cache: Cache, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    pair_similarity = electrode_graph.pair_similarity
+    monkeypatch.setattr(electrode_graph, "pair_similarity", lambda features: pair_similarity(features) * float("nan"))
+    with pytest.raises(
+        TrainingDiverged, match=r"^the network fails on recordings \[.*\] \(linalg\.eigh: .*\) at step 0, "
+    ) as raised:
+        train(cache, tmp_path)
+    assert isinstance(raised.value.__cause__, torch.linalg.LinAlgError)
 
 
 def test_waiting_for_windows_is_part_of_windows_per_s(cache: Cache, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -16,7 +16,7 @@ from seizure_pipeline.announcements import announce, anybody_listens, stop_if_as
 
 log = logging.getLogger(__name__)
 Item = TypeVar("Item")
-HEARTBEAT_S = 10.0
+HEARTBEAT_S = 30.0  # a run of days must not fill its log with them
 
 
 class ProgressMeter:

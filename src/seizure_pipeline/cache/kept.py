@@ -11,6 +11,7 @@ from typing import Any, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
+from seizure_pipeline.announcements import stop_if_asked
 from seizure_pipeline.cache.index import CacheError, IndexRow
 from seizure_pipeline.cache.npz import write_npz
 from seizure_pipeline.configuration import fingerprint
@@ -26,7 +27,8 @@ def keep_traces(
 ) -> list[str]:
     """Write `make(row)` of every row below `folder`; a file made from the same signal and `made_from` is kept.
 
-    Returns the fingerprint of each file, which `read_kept` wants to see again."""
+    Returns the fingerprint of each file, which `read_kept` wants to see again. Raises Stopped between two rows where this
+    process is asked to stop."""
     folder.mkdir(parents=True, exist_ok=True)
     marks, kept = [], 0
     with ProgressMeter(title, len(rows), "recordings") as meter:
@@ -39,6 +41,7 @@ def keep_traces(
                 write_npz(path, {**make(row), MARK: np.frombuffer(wanted.encode(), dtype=np.uint8)})
             marks.append(wanted)
             meter.advance(note=row.recording_id)
+            stop_if_asked()
     log.info("%s: %d unchanged and kept, %d made", title, kept, len(rows) - kept)
     return marks
 

@@ -14,6 +14,7 @@ from pathlib import Path
 
 from pydantic import Field
 
+from seizure_pipeline.announcements import stop_if_asked
 from seizure_pipeline.cache.build import PreparationSettings
 from seizure_pipeline.cache.chains import CHAIN, chain_fingerprint, hold_chain
 from seizure_pipeline.cache.facts import BUFFER_BYTES, UNREADABLE, Origin, SignalFacts, read_facts, xxh3_of_file
@@ -76,20 +77,23 @@ def verify_cache(
     """Everything that is wrong with the cache, and leftovers, by recording; `rows` is the corpus as it is listed now.
 
     The next windowing looks into the files that are named. Raises TransferError if a source is wanted and cannot be
-    fetched."""
+    fetched, Stopped between two files where this process is asked to stop; another look begins with the first one."""
     chain = chain_fingerprint(preparation.signals, montage)
     expected = Expected(corpus, {row.recording_id: row for row in rows}, chain, preparation.windows, cache, settings.sources)
     cached = [row for row in index if row.accepted]
     with hold_chain(cache / chain):
         ledger = Ledger(cache / chain, preparation.windows)
         problems = [*_index_problems(expected, index, ledger), *_extra_files(expected, index)]
-        problems += _file_problems(expected, cached, settings.threads)
-        ledger.drop(each.recording for each in problems if each.problem != LEFTOVER)
-        ledger.write()
+        try:
+            for found in _file_problems(expected, cached, settings.threads):
+                problems += found
+        finally:  # what was found before a stop or a fault is looked into as well
+            ledger.drop(each.recording for each in problems if each.problem != LEFTOVER)
+            ledger.write()
     return sorted(problems, key=lambda each: (each.recording, each.file, each.problem))
 
 
-def _file_problems(expected: Expected, cached: list[IndexRow], threads: int) -> list[Problem]:
+def _file_problems(expected: Expected, cached: list[IndexRow], threads: int) -> Iterator[list[Problem]]:
     buffers = threading.local()
 
     def check(row: IndexRow) -> tuple[IndexRow, list[Problem]]:
@@ -97,14 +101,13 @@ def _file_problems(expected: Expected, cached: list[IndexRow], threads: int) -> 
             buffers.bytes = bytearray(BUFFER_BYTES)
         return row, list(_problems_of_file(expected, row, buffers.bytes))
 
-    problems: list[Problem] = []
     n_bytes = sum(row.size_bytes for row in cached)
     with ProgressMeter("verifying cache", len(cached), "recordings", bytes_total=n_bytes) as meter:
         for row, found in in_threads(check, cached, threads):
-            problems += found
+            yield found
             meter.move(row.size_bytes)
             meter.advance(note=row.recording_id)
-    return problems
+            stop_if_asked()
 
 
 def _problems_of_file(expected: Expected, row: IndexRow, buffer: bytearray) -> Iterator[Problem]:

@@ -9,6 +9,7 @@ from dataclasses import dataclass, replace
 
 import pandas as pd
 
+from seizure_pipeline.announcements import stop_if_asked
 from seizure_pipeline.copying.copier import PART_NAME, Copier, fault
 from seizure_pipeline.copying.ledger import Ledger, open_ledger
 from seizure_pipeline.copying.plan import Plan, check_places, files_to_copy, make_plan
@@ -37,7 +38,8 @@ def populate(source: Folder, target: Folder, settings: PopulateSettings) -> list
     """Copy every file of `source` below `target` that is not there yet, and say what was done, sorted by path.
 
     A file appears under its name whole and checked or not at all; a run that was cut off is gone on with. Nothing is
-    deleted. Raises TransferError for a fault of either place, naming the file, the value and the rule."""
+    deleted. Raises TransferError for a fault of either place, naming the file, the value and the rule,
+    Stopped once a file is whole where this process is asked to stop; those that are half copied are begun anew then."""
     check_places(source, target)
     stopped = threading.Event()
     source, target = replace(source, stopped=stopped), replace(target, stopped=stopped)
@@ -84,6 +86,7 @@ def _copy_all(plan: Plan, copier: Copier, workers: int) -> None:
             for done in as_completed(running):
                 done.result()
                 meter.advance(note=running[done].path)
+                stop_if_asked()
         finally:
             copier.stopped.set()
             pool.shutdown(cancel_futures=True)

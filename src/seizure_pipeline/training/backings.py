@@ -13,6 +13,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from seizure_pipeline.announcements import stop_if_asked
 from seizure_pipeline.progress import ProgressMeter
 from seizure_pipeline.training.stored import Signals, StoredSignal, read_values
 from seizure_pipeline.training.table import WindowTable
@@ -82,6 +83,7 @@ def _load(stored: Sequence[StoredSignal], values: Tensor) -> None:
                     copied[turn].record()
                 at, turn = at + count, 1 - turn
             meter.advance()
+            stop_if_asked()
 
 
 class Ring:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import math
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
@@ -19,11 +20,12 @@ from seizure_pipeline.model.detector import Detector, parameter_groups
 from seizure_pipeline.progress import ProgressMeter
 from seizure_pipeline.scoring.names import AUROC, sensitivity_name
 from seizure_pipeline.training.batches import Batch, WindowSource
+from seizure_pipeline.training.diverged import diverged, told_where_it_diverges
 from seizure_pipeline.training.loss import token_loss
 from seizure_pipeline.training.sampling import draw_epoch
 from seizure_pipeline.training.schedule import learning_rate
 from seizure_pipeline.training.settings import TrainingSettings
-from seizure_pipeline.training.state import Progress, load_state, save_state
+from seizure_pipeline.training.state import Progress, Sums, load_state, save_state
 
 log = logging.getLogger(__name__)
 EARLY_STOPPING = sensitivity_name(10.0)
@@ -31,8 +33,14 @@ Report = Callable[[Mapping[str, float | None], int], None]
 Validate = Callable[[Detector], Mapping[str, float | None]]
 
 
-class TrainingDiverged(RuntimeError):
-    """The loss or a gradient is no longer a number; weights are those before the step that would have broken them."""
+@dataclass(frozen=True, slots=True)
+class Reports:
+    """Where a run's numbers go as they come: those of an epoch under its number, those within it under the steps so far.
+
+    A run that continues reports all again that an earlier process reported."""
+
+    epoch: Report
+    step: Callable[[Mapping[str, float], int], None]
 
 
 @dataclass
@@ -61,26 +69,38 @@ def fit(
     folder: Path,
     name: str,
     facts: dict[str, Any],
-    report: Report,
+    reports: Reports,
 ) -> Progress:
     """Train `model` on `windows` until early stopping or the last epoch; continues run `name` where it was killed.
 
-    `facts` go into the checkpoints' config. Raises TrainingDiverged before an update that is not finite, RuntimeError
+    `facts` go into the checkpoints' config. Raises TrainingDiverged before an update that is not finite or after one
+    that breaks validation, RuntimeError
     where the device's memory does not suffice, Stopped after the state is saved where this process is asked to stop."""
     optimizer = torch.optim.AdamW(parameter_groups(model, settings.optimizer.weight_decay), lr=settings.optimizer.learning_rate)
     run = Run(model, optimizer, windows, settings, folder, name, facts)
     folder.mkdir(parents=True, exist_ok=True)
     progress = load_state(run.state_path, model, optimizer, name) or Progress()
     _say_where(run, progress)
-    for record in progress.history:
-        report(record, int(record["epoch"] or 0))
+    _report_again(progress, reports)
     while not progress.finished:
         with _saved_where_it_stops(run, progress):
             with _ways_out_of_memory(settings):
-                _train_epoch(run, progress)
-            validation = validate(model)
-        _close_epoch(run, progress, validation, report)
+                _train_epoch(run, progress, reports)
+            with told_where_it_diverges("validation failed", progress.step - 1, _last_rate(run, progress)):
+                validation = validate(model)
+        _close_epoch(run, progress, validation, reports)
     return progress
+
+
+def _report_again(progress: Progress, reports: Reports) -> None:
+    for epoch in progress.history:
+        reports.epoch(epoch, int(epoch["epoch"] or 0))
+    for step in progress.steps:
+        reports.step(_numbers_of(step), int(step["step"]))
+
+
+def _numbers_of(step: Mapping[str, float]) -> Mapping[str, float]:
+    return {name: value for name, value in step.items() if name != "step"}
 
 
 def _say_where(run: Run, progress: Progress) -> None:
@@ -90,7 +110,7 @@ def _say_where(run: Run, progress: Progress) -> None:
         log.info("run %s continues at epoch %d, step %d", run.name, progress.epoch + 1, progress.step_in_epoch)
 
 
-def _train_epoch(run: Run, progress: Progress) -> None:
+def _train_epoch(run: Run, progress: Progress, reports: Reports) -> None:
     settings = run.settings
     order = draw_epoch(run.windows.kinds, settings.sampling, settings.seed, progress.epoch)
     steps = -(-order.size // settings.batch_size)
@@ -102,6 +122,8 @@ def _train_epoch(run: Run, progress: Progress) -> None:
             rate = _rate(settings, progress.step, steps)
             loss, norm = _step(run, batch, rate, progress.step)
             _count(progress, batch, loss, norm, time.monotonic() - began_s)
+            if progress.step % settings.log_every_steps == 0:
+                _log_step(progress, rate, reports)
             if progress.step_in_epoch % settings.checkpoint_steps == 0 and progress.step_in_epoch < steps:
                 _save(run, progress)
             meter.advance(note=f"loss {progress.loss_sum / progress.windows:.4f}")
@@ -140,36 +162,47 @@ def _rate(settings: TrainingSettings, step: int, steps: int) -> float:
     return learning_rate(step, settings.epochs * steps, settings.optimizer.learning_rate, settings.optimizer.warmup_fraction)
 
 
+def _last_rate(run: Run, progress: Progress) -> float:
+    """The learning rate of the last step of an epoch."""
+    return _rate(run.settings, progress.step - 1, progress.step_in_epoch)
+
+
 def _step(run: Run, batch: Batch, rate: float, step: int) -> tuple[float, float]:
     device = run.settings.device
     for group in run.optimizer.param_groups:
         group["lr"] = rate
     run.optimizer.zero_grad(set_to_none=True)
-    logits_BL = run.model(batch.window_BCT.to(device))
+    recordings = sorted(set(batch.recording_ids))
+    with told_where_it_diverges(f"the network fails on recordings {recordings}", step, rate):
+        logits_BL = run.model(batch.window_BCT.to(device))
     loss = token_loss(logits_BL, batch.ictal_BL.to(device), batch.valid_BL.to(device), run.settings.loss)
-    if not torch.isfinite(loss):
-        raise TrainingDiverged(f"loss is {loss.item()} at step {step}, recordings {sorted(set(batch.recording_ids))}")
     loss.backward()  # type: ignore[no-untyped-call]
     norm = nn.utils.clip_grad_norm_(run.model.parameters(), run.settings.optimizer.gradient_norm)
-    if not torch.isfinite(norm):
-        raise TrainingDiverged(f"gradient norm is {norm.item()} at step {step}, recordings {batch.recording_ids}")
+    values = dict(zip(("loss", "gradient norm"), torch.stack([loss.detach(), norm]).tolist(), strict=True))
+    for name, value in values.items():  # read together: a step waits for the device once
+        if not math.isfinite(value):
+            raise diverged(f"{name} is {value}, recordings {recordings},", step, rate)
     run.optimizer.step()
-    return loss.item(), norm.item()
+    return values["loss"], values["gradient norm"]
 
 
 def _count(progress: Progress, batch: Batch, loss: float, norm: float, took_s: float) -> None:
-    size = batch.window_BCT.shape[0]
     progress.step += 1
     progress.step_in_epoch += 1
-    progress.windows += size
-    progress.loss_sum += loss * size
-    progress.gradient_norm_sum += norm * size
-    progress.training_s += took_s
+    for sums in (progress, progress.lately):
+        sums.add(loss, norm, batch.window_BCT.shape[0], took_s)
 
 
-def _close_epoch(run: Run, progress: Progress, validation: Mapping[str, float | None], report: Report) -> None:
+def _log_step(progress: Progress, rate: float, reports: Reports) -> None:
+    numbers = {**progress.lately.means(), "learning_rate": rate}
+    progress.lately = Sums()
+    progress.steps.append({"step": progress.step, **numbers})
+    reports.step(numbers, progress.step)
+
+
+def _close_epoch(run: Run, progress: Progress, validation: Mapping[str, float | None], reports: Reports) -> None:
     progress.epoch += 1
-    record = {"epoch": progress.epoch, **_epoch_metrics(run, progress), **validation}
+    record = {"epoch": progress.epoch, **progress.means(), "learning_rate": _last_rate(run, progress), **validation}
     progress.history.append(record)
     score = (_number(validation[EARLY_STOPPING]), _number(validation[AUROC]))
     _save_weights(run, progress, "last", score)
@@ -181,7 +214,7 @@ def _close_epoch(run: Run, progress: Progress, validation: Mapping[str, float | 
     progress.step_in_epoch = progress.windows = 0
     progress.loss_sum = progress.gradient_norm_sum = progress.training_s = 0.0
     _save(run, progress)
-    report(record, progress.epoch)
+    reports.epoch(record, progress.epoch)
     shown = ("train_loss", AUROC, EARLY_STOPPING, "windows_per_s")
     facts = ", ".join(f"{name} {_number(record[name]):.4g}" for name in shown)
     log.info("epoch %d: %s; best is epoch %d", progress.epoch, facts, progress.best_epoch)
@@ -190,15 +223,6 @@ def _close_epoch(run: Run, progress: Progress, validation: Mapping[str, float | 
 def _save_weights(run: Run, progress: Progress, name: str, score: tuple[float, float]) -> None:
     save_checkpoint(run.folder / name, run.model, {**run.facts, "epoch": progress.epoch, "score": list(score)})
     announce("checkpoint", path=str(run.folder / name), step=progress.step)
-
-
-def _epoch_metrics(run: Run, progress: Progress) -> dict[str, float]:
-    return {
-        "train_loss": progress.loss_sum / progress.windows,
-        "gradient_norm": progress.gradient_norm_sum / progress.windows,
-        "learning_rate": _rate(run.settings, progress.step - 1, progress.step_in_epoch),
-        "windows_per_s": progress.windows / progress.training_s,
-    }
 
 
 def _number(value: float | None) -> float:

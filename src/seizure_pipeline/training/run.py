@@ -23,7 +23,7 @@ from seizure_pipeline.montage import ELECTRODES, MontageSettings
 from seizure_pipeline.scoring import PostProcessingSettings
 from seizure_pipeline.signals import SignalSettings
 from seizure_pipeline.training.batches import WindowSource
-from seizure_pipeline.training.loop import Report, fit
+from seizure_pipeline.training.loop import Reports, fit
 from seizure_pipeline.training.opening import open_windows
 from seizure_pipeline.training.sampling import draw_epoch
 from seizure_pipeline.training.settings import TrainingSettings
@@ -60,14 +60,14 @@ class TrainedDetector:
 
 
 def run_name(rows: list[IndexRow], recipe: Recipe) -> str:
-    """Fingerprint of a run: the recipe, but for device, feeding, threads and how often it is saved, and the data."""
+    """Fingerprint of a run: the data, and the recipe but for device, feeding, threads and how often it is saved and logged."""
     facts = {key: value.model_dump(mode="json") for key, value in vars(recipe).items()}
-    for key in ("checkpoint_steps", "device", "feeding", "threads"):
+    for key in ("checkpoint_steps", "device", "feeding", "log_every_steps", "threads"):
         del facts["training"][key]
     return fingerprint({**facts, "version": TRAINING_VERSION, "cache": cache_fingerprint(rows)})
 
 
-def train_detector(cache: Path, rows: list[IndexRow], recipe: Recipe, models: Path, report: Report) -> TrainedDetector:
+def train_detector(cache: Path, rows: list[IndexRow], recipe: Recipe, models: Path, reports: Reports) -> TrainedDetector:
     """Train on split train, select on dev; a run of the same name is continued, or kept if it is finished.
 
     Raises CacheError for a split without recordings or seizures or for signals that other settings made, RuntimeError
@@ -90,7 +90,7 @@ def train_detector(cache: Path, rows: list[IndexRow], recipe: Recipe, models: Pa
             folder=models / name,
             name=name,
             facts=_facts(name, rows, recipe),
-            report=report,
+            reports=reports,
         )
     best = models / name / "best"
     sha256 = json.loads((best / CONFIG_NAME).read_text())["weights_sha256"]

@@ -49,7 +49,7 @@ class FeedingSettings(Settings):
 
 
 class TrainingSettings(Settings):
-    """One training run; `checkpoint_steps` is how many steps a kill can lose at most."""
+    """One training run; a kill loses `checkpoint_steps` steps at most, live numbers come every `log_every_steps` steps."""
 
     seed: int = 42
     device: Literal["cpu", "cuda"] = "cpu"
@@ -58,6 +58,7 @@ class TrainingSettings(Settings):
     batch_size: int = Field(64, ge=1)
     patience_epochs: int = Field(5, ge=1)
     checkpoint_steps: int = Field(50, ge=1)
+    log_every_steps: int = Field(20, ge=1)
     validation_stride_s: float = Field(30.0, gt=0)
     shuffled_labels: bool = False
     feeding: FeedingSettings = FeedingSettings()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import os
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -16,21 +16,50 @@ from torch import Tensor, nn
 FORMAT = "1"
 
 
-@dataclass
-class Progress:
-    """How far a run is: epochs done, steps done within the current one and in all, sums over the epoch, the best yet."""
+StepRecord = dict[str, float]
+STEP_COLUMNS = ("step", "train_loss", "gradient_norm", "windows_per_s", "learning_rate")
 
-    epoch: int = 0
-    step_in_epoch: int = 0
-    step: int = 0
+
+@dataclass
+class Sums:
+    """Sums over some steps: of the loss and the gradient norm over windows, of windows, and of the time they took."""
+
     loss_sum: float = 0.0
     windows: int = 0
     gradient_norm_sum: float = 0.0
     training_s: float = 0.0
+
+    def add(self, loss: float, norm: float, windows: int, took_s: float) -> None:
+        """Count a step."""
+        self.windows += windows
+        self.loss_sum += loss * windows
+        self.gradient_norm_sum += norm * windows
+        self.training_s += took_s
+
+    def means(self) -> dict[str, float]:
+        """Loss and gradient norm of a window, and windows per second."""
+        return {
+            "train_loss": self.loss_sum / self.windows,
+            "gradient_norm": self.gradient_norm_sum / self.windows,
+            "windows_per_s": self.windows / self.training_s,
+        }
+
+
+@dataclass
+class Progress(Sums):
+    """How far a run is: epochs done, steps done within the current one and in all, sums over the epoch, the best yet.
+
+    `lately` sums since the last of `steps`, the numbers that were logged within epochs (STEP_COLUMNS)."""
+
+    epoch: int = 0
+    step_in_epoch: int = 0
+    step: int = 0
     best_score: tuple[float, float] = (-1.0, -1.0)
     best_epoch: int = 0
     finished: bool = False
     history: list[dict[str, float | None]] = field(default_factory=list)
+    lately: Sums = field(default_factory=Sums)
+    steps: list[StepRecord] = field(default_factory=list)
 
 
 def save_state(path: Path, model: nn.Module, optimizer: torch.optim.Optimizer, progress: Progress, run: str) -> None:
@@ -40,8 +69,12 @@ def save_state(path: Path, model: nn.Module, optimizer: torch.optim.Optimizer, p
     tensors["random"] = torch.get_rng_state()
     if torch.cuda.is_available():
         tensors["random_cuda"] = torch.cuda.get_rng_state()
+    if progress.steps:  # not among the facts: their length is limited, and a long run has many
+        rows = [[record[name] for name in STEP_COLUMNS] for record in progress.steps]
+        tensors["steps"] = torch.tensor(rows, dtype=torch.float64)
+    facts = asdict(replace(progress, steps=[]))
     temporary = path.with_name(f".{path.name}.{os.getpid()}.part")
-    save_file(tensors, temporary, metadata={"format": FORMAT, "run": run, "progress": json.dumps(asdict(progress))})
+    save_file(tensors, temporary, metadata={"format": FORMAT, "run": run, "progress": json.dumps(facts)})
     with open(temporary, "rb+") as file:
         os.fsync(file.fileno())
     os.replace(temporary, path)
@@ -66,11 +99,18 @@ def load_state(path: Path, model: nn.Module, optimizer: torch.optim.Optimizer, r
     torch.set_rng_state(tensors["random"])
     if "random_cuda" in tensors and torch.cuda.is_available():
         torch.cuda.set_rng_state(tensors["random_cuda"])
-    return _progress(json.loads(facts["progress"]))
+    return _progress(json.loads(facts["progress"]), tensors.get("steps"))
 
 
-def _progress(values: dict[str, Any]) -> Progress:
-    return Progress(**{**values, "best_score": tuple(values["best_score"])})
+def _progress(values: dict[str, Any], steps: Tensor | None) -> Progress:
+    progress = Progress(**{**values, "best_score": tuple(values["best_score"]), "lately": Sums(**values.get("lately", {}))})
+    if steps is not None:
+        progress.steps = [_step_record(row) for row in steps.tolist()]
+    return progress
+
+
+def _step_record(row: list[float]) -> StepRecord:
+    return {name: int(value) if name == "step" else value for name, value in zip(STEP_COLUMNS, row, strict=True)}
 
 
 def _moments(optimizer: torch.optim.Optimizer) -> dict[str, Tensor]:

@@ -6,6 +6,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+import numpy as np
+
 from seizure_pipeline.cache import IndexRow, open_row
 from seizure_pipeline.inference.scored import trace_of
 from seizure_pipeline.inference.settings import InferenceSettings
@@ -29,11 +31,16 @@ class Validation:
     post_processing: PostProcessingSettings
 
     def __call__(self, model: Detector) -> Mapping[str, float | None]:
-        """Sensitivities at the false-alarm budgets, AUROC and average precision."""
+        """Sensitivities at the false-alarm budgets, AUROC and average precision.
+
+        Raises FloatingPointError for a recording whose probabilities are no numbers."""
         traces = []
         for row in follow(self.rows, "validating", len(self.rows), "recordings"):
             signal = open_row(self.cache, row)
-            traces.append(trace_of(row, probability_trace(model, signal, self.windows, self.inference)))
+            probability_L = probability_trace(model, signal, self.windows, self.inference)
+            if not np.isfinite(probability_L).all():
+                raise FloatingPointError(f"probabilities of {row.recording_id} are not finite")
+            traces.append(trace_of(row, probability_L))
         summary = evaluate(traces, self.post_processing)
         return {name: _number(summary[name]) for name in METRICS}
 

@@ -7,6 +7,7 @@ import os
 import shutil
 from pathlib import Path
 
+from seizure_pipeline.announcements import stop_if_asked
 from seizure_pipeline.corpora.records import CorpusError
 from seizure_pipeline.corpora.synthetic.files import PARTS, part_of, remove_parts, write_annotation, write_edf
 from seizure_pipeline.corpora.synthetic.plan import PlannedRecording, plan
@@ -38,10 +39,12 @@ def generate_corpus(root: Path, settings: SyntheticSettings, processes: int = 2)
         if processes == 1 or sum(planned.duration_s for planned in missing) < WORTH_A_POOL_S:
             for planned in missing:
                 meter.advance(note=generate_recording(root, planned, settings.seed))
+                stop_if_asked()
         else:
             jobs = [(root, planned, settings.seed) for planned in missing]
             for name in in_processes(generate_recording, jobs, processes):
                 meter.advance(note=name)
+                stop_if_asked()
 
 
 def generate_recording(root: Path, planned: PlannedRecording, seed: int) -> str:

@@ -26,8 +26,11 @@ def train(
     post_processing: PostProcessingSettings,
 ) -> tuple[dict[str, Any], pd.DataFrame]:
     """Cache -> record of the checkpoint and the history, one line an epoch."""
+    from seizure_pipeline.training.loop import Reports
     from seizure_pipeline.training.run import Recipe, checkpoint_record, train_detector
 
     recipe = Recipe(model, settings, windowing.windows, windowing.signals, montage, post_processing)
-    trained = train_detector(window_cache, cache.rows_from_table(window_index), recipe, models, tracking.report)
+    with tracking.StepReports() as steps:
+        reports = Reports(epoch=tracking.report, step=steps.add)
+        trained = train_detector(window_cache, cache.rows_from_table(window_index), recipe, models, reports)
     return checkpoint_record(trained, models), pd.DataFrame(trained.history)

@@ -1,0 +1,78 @@
+"""What a log without a terminal says of long work: seldom, with rate and time left, of every kind of work."""
+
+from __future__ import annotations
+
+import logging
+import re
+from itertools import pairwise
+from pathlib import Path
+
+import numpy as np
+import pytest
+from test_training import Cache, cache, recipe_with, train
+
+from seizure_pipeline import progress
+from seizure_pipeline.cache import PreparationSettings, build_cache
+from seizure_pipeline.cache.kept import keep_traces
+from seizure_pipeline.corpora import CorpusSettings, Folder, examine_entries, find_entries
+from seizure_pipeline.montage import MontageSettings
+from seizure_pipeline.progress import ProgressMeter
+
+__all__ = ["cache"]
+
+
+class Clock:
+    """A clock that goes when it is told to."""
+
+    def __init__(self) -> None:
+        self.now_s = 1000.0
+
+    def monotonic(self) -> float:
+        return self.now_s
+
+
+@pytest.mark.parametrize("step_s", [0.01, 1.0, 45.0])
+def test_a_log_hears_of_long_work_about_every_half_minute_however_short_its_steps(
+    step_s: float, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    clock, steps = Clock(), int(900 / step_s)
+    monkeypatch.setattr(progress, "time", clock)
+    said_s: list[float] = []
+    with caplog.at_level(logging.INFO), ProgressMeter("epoch 3 of 5", steps, "steps") as meter:
+        for _ in range(steps):
+            before = len(caplog.records)
+            clock.now_s += step_s
+            meter.advance(note="loss 0.1")
+            said_s += [clock.now_s] * (len(caplog.records) - before)
+    assert all(30 <= later - sooner <= 30 + step_s for sooner, later in pairwise([1000.0, *said_s]))
+    assert 1900 - said_s[-1] <= 30 + step_s
+    for record, at_s in zip(caplog.records, said_s, strict=False):
+        done = round((at_s - 1000) / step_s)
+        left_s = (steps - done) * step_s
+        rate = re.escape(f"{1 / step_s:.2f}")
+        match = re.fullmatch(rf"epoch 3 of 5: {done} of {steps} steps, {rate}/s, (\d+) s left, loss 0\.1", record.getMessage())
+        assert match
+        assert int(match[1]) == pytest.approx(left_s, abs=1)
+
+
+def test_training_validation_cache_and_traces_all_say_how_far_they_are(
+    cache: Cache, small_corpus: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr(progress, "HEARTBEAT_S", 0.0)
+    corpus = Folder(str(small_corpus))
+    with caplog.at_level(logging.INFO):
+        rows = examine_entries(corpus, find_entries(corpus, CorpusSettings()), MontageSettings())
+        index = build_cache(corpus, rows, PreparationSettings(workers=1), MontageSettings(), tmp_path / "cache")
+        train(cache, tmp_path / "models", recipe_with(epochs=1))
+        keep_traces(index, tmp_path / "traces", lambda row: {"a": np.zeros(1, dtype=np.float32)}, {}, "probability traces")
+    lines = [record.getMessage() for record in caplog.records if record.name == progress.__name__]
+    said = {match[1] for line in lines if (match := re.match(r"(.*): \d+ of \d+ \w+, \d+\.\d\d/s, \d+ s left", line))}
+    wanted = {
+        "examining recordings",
+        "caching recordings",
+        "opening signals",
+        "epoch 1 of 1",
+        "validating",
+        "probability traces",
+    }
+    assert said == wanted
