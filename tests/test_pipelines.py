@@ -18,16 +18,18 @@ import torch
 from mlflow.entities import Run
 from test_command_line import KEDRO, REPOSITORY
 
-from seizure_pipeline.annotations import read_csv_bi, read_events_tsv
+from seizure_pipeline.annotations import Seizures, read_csv_bi, read_events_tsv, write_csv_bi
+from seizure_pipeline.recordings import open_recording
 from seizure_pipeline.scoring.names import FALSE_ALARM_BUDGETS_PER_24H, sensitivity_name
 from seizure_pipeline.training.loop import EARLY_STOPPING
 
+ANY_BUDGET = "evaluation.operating_budget_per_24h=100000"  # in minutes of EEG one false alarm is more than the usual one
 SENSITIVITIES = [sensitivity_name(budget) for budget in FALSE_ALARM_BUDGETS_PER_24H]
 
 
 def run(project: Path, small_corpus: Path, *arguments: str, parameters: str = "") -> subprocess.CompletedProcess[str]:
-    chosen = f"corpus_root={small_corpus},data_root=data,training.threads=1{parameters}"
-    command = [KEDRO, "run", "--env", "smoke", f"--params={chosen}", *arguments]
+    all_parameters = f"corpus_root={small_corpus},data_root=data,training.threads=1{parameters}"
+    command = [KEDRO, "run", "--env", "smoke", f"--params={all_parameters}", *arguments]
     return subprocess.run(command, cwd=project, capture_output=True, text=True, check=False)
 
 
@@ -71,6 +73,62 @@ def test_counts_stand_beside_the_figures(finished: tuple[Path, str], small_corpu
         assert detector in printed
 
 
+@pytest.fixture(scope="session")
+def corpus_with_eval(small_corpus: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The small corpus with one recording of a patient of eval, who has a seizure in its first minute."""
+    root = tmp_path_factory.mktemp("with_eval") / "corpus"
+    shutil.copytree(small_corpus, root)
+    edf = sorted((root / "edf/dev").rglob("*.edf"))[0]
+    others = root / "edf/eval/zzzzzzzz/s001/01_tcp_ar"
+    others.mkdir(parents=True)
+    shutil.copy(edf, others / "zzzzzzzz_s001_t000.edf")
+    with_seizure(others / "zzzzzzzz_s001_t000.edf", 10.0, 40.0)
+    return root
+
+
+def with_seizure(edf: Path, onset_s: float, offset_s: float) -> None:
+    duration_s = open_recording(edf).span_s
+    write_csv_bi(edf.with_suffix(".csv_bi"), edf.stem, Seizures.from_intervals([(onset_s, offset_s)]), duration_s)
+
+
+def chosen(data: Path) -> dict[str, bytes]:
+    """The weights of the best epoch, and dev's figures with the threshold of every budget."""
+    weights = sorted((data / "06_models").glob("*/best/*"))
+    named = ("06_models/checkpoint.json", "08_reporting/metrics.json")
+    return {str(path.relative_to(data)): path.read_bytes() for path in (*weights, *(data / name for name in named))}
+
+
+def test_epoch_and_threshold_are_the_same_with_eval_without_it_and_with_other_seizures_in_it(
+    finished: tuple[Path, str], corpus_with_eval: Path
+) -> None:
+    project, printed = finished
+    assert json.loads((project / "data/08_reporting/eval_metrics.json").read_text())["recordings"] == 0
+    assert "Split eval: no recording. Nothing is held out" in printed
+    alone, data = chosen(project / "data"), project / "data/with_eval"
+    others, points, found = corpus_with_eval / "edf/eval", set(), []
+    for seizure in ((10.0, 40.0), (45.0, 60.0), None):
+        if seizure is None:
+            shutil.rmtree(others)
+        else:
+            with_seizure(next(others.rglob("*.edf")), *seizure)
+        done = run(project, corpus_with_eval, parameters=f",data_root=data/with_eval,{ANY_BUDGET}")
+        assert done.returncode == 0, done.stderr
+        assert ("Split eval, held out: 1 seizures in 0.02 h, 1 recordings of 1 patients" in done.stdout) == (
+            seizure is not None
+        )
+        assert chosen(data) == alone
+        points.add((data / "07_model_output/operating_point.json").read_bytes())
+        found.append(json.loads((data / "08_reporting/eval_metrics.json").read_text()))
+    assert len(points) == 1
+    assert found[0]["auroc"] != found[1]["auroc"]
+    logged = runs_of(project)[1]  # of the second of the three runs
+    assert found[1]["frozen_threshold"] == logged.data.metrics["eval/frozen_threshold"] == json.loads(points.pop())["threshold"]
+    assert found[1]["auroc"] == logged.data.metrics["eval/auroc"] != logged.data.metrics["auroc"]
+    artifacts = {item.path: item.file_size for item in mlflow.MlflowClient().list_artifacts(logged.info.run_id)}
+    assert {"metrics.json", "eval_metrics.json", "comparison.csv"} < set(artifacts)
+    assert artifacts["patient_counts.npz"] < 1_000_000
+
+
 def test_the_mlflow_run_knows_parameters_data_and_commit(finished: tuple[Path, str]) -> None:
     project, _ = finished
     logged = first_finished(project)
@@ -78,6 +136,20 @@ def test_the_mlflow_run_knows_parameters_data_and_commit(finished: tuple[Path, s
     assert {"git_commit", "corpus_fingerprint", "cache_fingerprint"} <= set(logged.data.tags)
     artifacts = {item.path for item in mlflow.MlflowClient().list_artifacts(logged.info.run_id, "pictures")}
     assert {"pictures/operating_curve.png", "pictures/trace_pages"} <= artifacts
+
+
+def test_the_report_says_what_the_metrics_say_here_and_in_mlflow(finished: tuple[Path, str], tmp_path: Path) -> None:
+    project, _ = finished
+    metrics = json.loads((project / "data/08_reporting/metrics.json").read_text())
+    html = (project / "data/08_reporting/evaluation.html").read_text()
+    assert f"{metrics['seizures']} seizures in {metrics['hours']:.2f} h" in html
+    assert f"<td>{metrics['auroc']:.3g}</td>" in html
+    assert json.loads((project / "data/06_models/checkpoint.json").read_text())["weights_sha256"] in html
+    mlflow.set_tracking_uri(f"sqlite:///{project}/mlflow.db")
+    kept = mlflow.artifacts.download_artifacts(
+        run_id=first_finished(project).info.run_id, artifact_path="evaluation.html", dst_path=str(tmp_path)
+    )
+    assert Path(kept).read_text() == html
 
 
 def test_nothing_unchanged_is_made_again(finished: tuple[Path, str], small_corpus: Path) -> None:

@@ -1,16 +1,21 @@
-"""Datasets that Kedro lacks: a folder or bucket as a handle."""
+"""Datasets that Kedro lacks: a folder or bucket as a handle, arrays, pages, pictures."""
 
 from __future__ import annotations
 
+import os
+import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, NoReturn
 
+import numpy as np
 from kedro.io import AbstractDataset, DatasetError
 from kedro.io.core import get_protocol_and_path
-from kedro_datasets._typing import TablePreview  # kedro-viz tells previews apart by this annotation
+from kedro_datasets._typing import HTMLPreview, TablePreview  # kedro-viz tells previews apart by this annotation
 from kedro_datasets.pandas import ParquetDataset
+from numpy.typing import NDArray
 
+from seizure_pipeline.cache.parts import write_whole
 from seizure_pipeline.corpora.folder import Folder
 from seizure_pipeline.corpora.places import CREDENTIALS_FILE, S3_PROTOCOLS, check_url, protocol_of
 
@@ -102,6 +107,66 @@ class FolderDataset(AbstractDataset[NoReturn, Path]):
     def save(self, data: NoReturn) -> None:
         """Refused: nodes write into the folder."""
         raise DatasetError(f"{self._filepath}: nodes write into this folder; it is not saved as a whole")
+
+    def _exists(self) -> bool:
+        return self._filepath.exists()
+
+    def _describe(self) -> dict[str, Any]:
+        return {"filepath": str(self._filepath)}
+
+
+class ArraysDataset(AbstractDataset[dict[str, NDArray[Any]], dict[str, NDArray[Any]]]):
+    """Named arrays of numbers and text in one compressed NPZ, which `np.load` opens without pickle."""
+
+    def __init__(self, *, filepath: str, metadata: dict[str, Any] | None = None) -> None:
+        self._filepath = Path(filepath)
+        self.metadata = metadata
+
+    def load(self) -> dict[str, NDArray[Any]]:
+        """All arrays by name; ValueError for a file whose arrays hold objects."""
+        with np.load(self._filepath, allow_pickle=False) as file:
+            return {name: file[name] for name in file.files}
+
+    def save(self, data: dict[str, NDArray[Any]]) -> None:
+        """Write the file whole, in the place of an earlier one; ValueError for an array of objects."""
+        self._filepath.parent.mkdir(parents=True, exist_ok=True)
+        part = self._filepath.with_name(f".{self._filepath.name}.{os.getpid()}.part")
+        try:
+            with open(part, "wb") as file:
+                np.savez_compressed(file, allow_pickle=False, **data)
+                file.flush()
+                os.fsync(file.fileno())
+            part.replace(self._filepath)
+        finally:
+            part.unlink(missing_ok=True)
+
+    def _exists(self) -> bool:
+        return self._filepath.exists()
+
+    def _describe(self) -> dict[str, Any]:
+        return {"filepath": str(self._filepath)}
+
+
+class PageDataset(AbstractDataset[str, str]):
+    """An HTML page, of which kedro-viz previews what lies between comments `preview` and `/preview`."""
+
+    def __init__(self, *, filepath: str, metadata: dict[str, Any] | None = None) -> None:
+        self._filepath = Path(filepath)
+        self.metadata = metadata
+
+    def load(self) -> str:
+        """The page."""
+        return self._filepath.read_text(encoding="utf-8")
+
+    def save(self, data: str) -> None:
+        """Write the page whole, in the place of an earlier one."""
+        self._filepath.parent.mkdir(parents=True, exist_ok=True)
+        write_whole(self._filepath, data.encode())
+
+    def preview(self) -> HTMLPreview:
+        """The marked parts in one line and without underscores: kedro-viz reads them as Markdown too."""
+        marked = re.findall(r"<!--preview-->(.*?)<!--/preview-->", self.load(), flags=re.DOTALL)
+        return HTMLPreview(" ".join(" ".join(marked).replace("_", " ").split()))
 
     def _exists(self) -> bool:
         return self._filepath.exists()

@@ -9,9 +9,15 @@ import pandas as pd
 from rich.console import Console
 from rich.table import Table
 
+from seizure_pipeline.evaluation import DEV, EVAL, MODEL, best_one_feature
+from seizure_pipeline.evaluation.comparison import FROZEN, ON_DEV, ON_EVAL, THRESHOLD, TRIVIAL
 from seizure_pipeline.scoring import names
+from seizure_pipeline.scoring.rules import RULES
 
 REFUSALS_SHOWN = 20
+ON_EVAL_TITLE = f"With the thresholds that {DEV} gave, unchanged (any overlap); the one-feature detector is {DEV}'s best"
+FROZEN_HEADINGS = ("sensitivity", "found", "false alarms", "per 24 h")
+WHOLE = tuple(map(names.frozen_name, ("found_seizures", "false_alarms")))
 NEXT = (
     ("compare runs", "make mlflow    (or: mlflow ui --backend-store-uri sqlite:///mlflow.db --workers 1)"),
     ("browse the pipelines", "make viz       (or: kedro viz run)"),
@@ -54,37 +60,113 @@ class Billed(Protocol):
         """Who expected that."""
 
 
-def print_results(metrics: dict[str, Any], comparison: pd.DataFrame, folder: str) -> None:
-    """Print the model beside its baselines, with the counts behind the figures; pictures lie in `folder`."""
+def print_results(
+    metrics: dict[str, Any],
+    held_out: dict[str, Any],
+    comparison: pd.DataFrame,
+    folder: str,
+) -> None:
+    """Print the model beside its baselines on dev and on eval, with counts and intervals; pictures lie in `folder`.
+
+    `metrics` are dev's, `held_out` eval's."""
     console = Console(width=120)
-    console.print(
-        f"\nSplit {metrics['split']}: {metrics['seizures']} seizures in {metrics['hours']:.2f} h, "
-        f"{metrics['recordings']} recordings of {metrics['patients']} patients; run {metrics['run']}"
-    )
-    table = Table(title="Sensitivity within a budget of false alarms per 24 h (any overlap, first crossing)")
-    for column in comparison.columns:
-        table.add_column(_heading(column), justify="left" if column == "detector" else "right")
-    for record in comparison.to_dict(orient="records"):
-        cells = [_cell(str(column), value) for column, value in record.items()]
-        table.add_row(*cells, style="bold" if record["detector"] == "model" else "")
-    console.print(table)
+    _print_dev(console, metrics, comparison)
+    _print_eval(console, held_out, comparison)
+    for purpose, command in (("pictures and metrics", folder), *NEXT):
+        console.print(f"{purpose:<22}{command}", highlight=False)
+
+
+def _print_dev(console: Console, metrics: dict[str, Any], comparison: pd.DataFrame) -> None:
+    console.print(f"\nSplit {metrics['split']}: {_size(metrics)}; run {metrics['run']}")
+    title = "Sensitivity within a budget of false alarms per 24 h (any overlap, first crossing)"
+    _print_table(console, title, comparison[["detector", *ON_DEV]])
     counts = "; ".join(
         f"{budget:g} per 24 h: {metrics[names.found_seizures_name(budget)]} found, "
         f"{metrics[names.false_alarms_name(budget)]} false alarms"
         for budget in names.FALSE_ALARM_BUDGETS_PER_24H
     )
     console.print(f"Model at {counts}")
+    _print_intervals(console, metrics, (names.sensitivity_name(10.0), names.AUROC, names.AVERAGE_PRECISION))
     one = 24 / metrics["hours"]
     console.print(
         f"In {metrics['hours']:.2f} h one false alarm is {one:.1f} per 24 h: every budget below that means none at all. "
-        f"Epoch and threshold were chosen on these same recordings."
+        f"Epoch and threshold were chosen on these same recordings{_and_settings(metrics['settings_tried'])}."
     )
     console.print(
         f"Optimistic rule at 10 per 24 h: {metrics[names.optimistic_sensitivity_name(10.0)]:.3f}; "
         f"AUROC pooled at {metrics['label_rate_hz']:g} Hz; {100 * metrics['seizure_time_share']:.1f} % of the time is ictal"
     )
-    for purpose, command in (("pictures and metrics", folder), *NEXT):
-        console.print(f"{purpose:<22}{command}", highlight=False)
+
+
+def _print_eval(console: Console, held_out: dict[str, Any], comparison: pd.DataFrame) -> None:
+    if not held_out["recordings"]:
+        console.print(f"\nSplit {EVAL}: no recording. Nothing is held out, and the figures above are of recordings chosen on.")
+        return
+    console.print(f"\nSplit {EVAL}, held out: {_size(held_out)}")
+    if not held_out["seizures"]:
+        console.print("It has no seizure: no sensitivity can be told, false alarms alone.")
+    _print_table(console, ON_EVAL_TITLE, _on_eval(comparison))
+    found, missed, false = (held_out[names.frozen_name(n)] for n in ("found_seizures", "missed_seizures", "false_alarms"))
+    console.print(f"Model: {found} found, {missed} missed, {false} false alarms in {held_out['hours']:.2f} h")
+    frozen = map(names.frozen_name, ("sensitivity", "false_alarms_per_24h"))
+    _print_intervals(console, held_out, (*frozen, names.AUROC, names.AVERAGE_PRECISION))
+    if held_out["seizures"]:
+        _print_other_rules(console, held_out)
+        own = held_out[names.own_curve_name(names.sensitivity_name(10.0))]
+        console.print(f"With a threshold chosen on {EVAL} itself, which nothing uses, it would be {own:.3f} at 10 per 24 h")
+
+
+def _on_eval(comparison: pd.DataFrame) -> pd.DataFrame:
+    """The model, the one-feature detector that dev makes the best, and the trivial ones, as they do on eval."""
+    best = best_one_feature(comparison)
+    columns = {"detector": "detector", THRESHOLD: THRESHOLD, **{f"eval_{name}": name for name in ON_EVAL}}
+    return comparison[comparison["detector"].isin((MODEL, best, *TRIVIAL))][[*columns]].rename(columns=columns)
+
+
+def _print_other_rules(console: Console, held_out: dict[str, Any]) -> None:
+    told = "; ".join(
+        f"{rule} {_cell(rule, held_out[names.frozen_name('sensitivity', rule)])}, "
+        f"{held_out[names.frozen_name('false_alarms_per_24h', rule)]:.3g} per 24 h"
+        for rule in RULES
+        if rule != "ovlp"
+    )
+    if told:
+        console.print(f"Sensitivity and false alarms of the same detections by other rules: {told}")
+
+
+def _print_table(console: Console, title: str, rows: pd.DataFrame) -> None:
+    table = Table(title=title)
+    for column in rows.columns:
+        table.add_column(_heading(column), justify="left" if column == "detector" else "right")
+    for record in rows.to_dict(orient="records"):
+        cells = [_cell(str(column), value) for column, value in record.items()]
+        table.add_row(*cells, style="bold" if record["detector"] == MODEL else "")
+    console.print(table)
+
+
+def _print_intervals(console: Console, figures: dict[str, Any], shown: Sequence[str]) -> None:
+    told = [
+        f"{name} {figures[name]:.3g} ({figures[names.low_name(name)]:.3g} to {figures[names.high_name(name)]:.3g})"
+        for name in shown
+        if figures[names.low_name(name)] is not None
+    ]
+    where = f"95 % intervals over {figures['patients']} patients"
+    console.print(f"{where}: {'; '.join(told) or 'none'}{_why(figures)}")
+
+
+def _why(figures: dict[str, Any]) -> str:
+    return f" ({figures['bootstrap_reason']})" if figures["bootstrap_reason"] else ""
+
+
+def _size(figures: dict[str, Any]) -> str:
+    return (
+        f"{figures['seizures']} seizures in {figures['hours']:.2f} h, {figures['recordings']} recordings of "
+        f"{figures['patients']} patients"
+    )
+
+
+def _and_settings(tried: int) -> str:
+    return f", and of {tried} settings of post-processing the best" if tried > 1 else ""
 
 
 def print_refusals(index: pd.DataFrame, table: str) -> None:
@@ -130,10 +212,12 @@ def _expected(value: float | None, form: str) -> str:
 
 def _heading(column: str) -> str:
     budgets = {names.sensitivity_name(budget): f"{budget:g} FA" for budget in names.FALSE_ALARM_BUDGETS_PER_24H}
-    return budgets.get(column, column)
+    return {**budgets, **dict(zip(FROZEN, FROZEN_HEADINGS, strict=True))}.get(column, column)
 
 
 def _cell(column: str, value: Any) -> str:
     if column == "detector":
         return str(value)
-    return "-" if value is None or pd.isna(value) else f"{value:.3f}"
+    if value is None or pd.isna(value):
+        return "-"
+    return f"{value:.0f}" if column in WHOLE else f"{value:.3f}"

@@ -21,8 +21,11 @@ from seizure_pipeline.figures import (
 )
 from seizure_pipeline.inference.settings import InferenceSettings
 from seizure_pipeline.pages import recording_page
-from seizure_pipeline.scoring import PostProcessingSettings, Summary, detect, evaluate, operating_curve
+from seizure_pipeline.scoring import PostProcessingSettings, Summary, detect, operating_curve, summarise
+from seizure_pipeline.scoring.bootstrap import BootstrapSettings
+from seizure_pipeline.scoring.evidence import gather_evidence
 from seizure_pipeline.scoring.names import AUROC, sensitivity_name
+from seizure_pipeline.scoring.summary import with_intervals
 from seizure_pipeline.scoring.trivial import chance_sensitivity, seizure_durations_s
 
 
@@ -35,7 +38,7 @@ def compute_traces(
     inference: InferenceSettings,
     settings: EvaluationSettings,
 ) -> pd.DataFrame:
-    """Checkpoint and recordings of the scored split -> one probability trace each."""
+    """Checkpoint and recordings of dev and eval -> one probability trace each."""
     from seizure_pipeline.inference.kept_traces import keep_model_traces
 
     rows = evaluation.scored_rows(cache.rows_from_table(window_index), settings)
@@ -47,7 +50,7 @@ def compute_traces(
 def compute_baselines(
     window_index: pd.DataFrame, window_cache: Path, baseline_traces: Path, settings: EvaluationSettings
 ) -> pd.DataFrame:
-    """Recordings of the scored split -> the traces of one-feature detectors."""
+    """Recordings of dev and eval -> the traces of one-feature detectors."""
     rows = evaluation.scored_rows(cache.rows_from_table(window_index), settings)
     return evaluation.trace_table(rows, evaluation.keep_baseline_traces(window_cache, rows, baseline_traces))
 
@@ -59,19 +62,32 @@ def score_traces(
     settings: EvaluationSettings,
     post_processing: PostProcessingSettings,
 ) -> tuple[Summary, dict[str, Any]]:
-    """Traces -> metrics and the operating point that detection will use."""
-    scored = evaluation.load_traces(traces, trace_index)[evaluation.MODEL]
-    metrics = evaluate(scored, post_processing) | {"split": evaluation.SPLIT, "run": checkpoint["run"]}
-    point = evaluation.operating_record(scored, settings, post_processing)
-    return metrics, point | {"run": checkpoint["run"], "weights_sha256": checkpoint["weights_sha256"]}
+    """Traces of dev -> metrics and the operating point that eval and detection will use."""
+    scored = evaluation.model_traces(traces, trace_index, evaluation.DEV)
+    used, tried = evaluation.chosen_post_processing(scored, settings, post_processing)
+    curve = operating_curve(scored, used)
+    metrics = with_intervals(summarise(scored, curve, used), gather_evidence(scored, used), BootstrapSettings())
+    facts = {"split": evaluation.DEV, "run": checkpoint["run"], "settings_tried": tried}
+    point = evaluation.operating_record(curve, settings, used, tried)
+    weights = {"run": checkpoint["run"], "weights_sha256": checkpoint["weights_sha256"]}
+    return metrics | facts, point | weights
+
+
+def score_held_out(trace_index: pd.DataFrame, traces: Path, operating_point: dict[str, Any]) -> dict[str, Any]:
+    """Traces of eval and dev's operating point -> what that is worth on eval."""
+    return evaluation.held_out_metrics(evaluation.model_traces(traces, trace_index, evaluation.EVAL), operating_point)
 
 
 def compare(
-    metrics: Summary, baseline_index: pd.DataFrame, baseline_traces: Path, post_processing: PostProcessingSettings
+    metrics: Summary,
+    eval_metrics: dict[str, Any],
+    operating_point: dict[str, Any],
+    baseline_index: pd.DataFrame,
+    baseline_traces: Path,
 ) -> pd.DataFrame:
-    """Metrics -> the model beside its baselines."""
-    scored = evaluation.load_traces(baseline_traces, baseline_index)
-    return evaluation.comparison(metrics, scored, post_processing)
+    """Metrics of both splits -> the model beside its baselines."""
+    baselines = {split: evaluation.load_traces(baseline_traces, baseline_index, split) for split in evaluation.SCORED}
+    return evaluation.comparison(metrics, eval_metrics, operating_point, baselines)
 
 
 def draw_curve(
@@ -79,11 +95,12 @@ def draw_curve(
     traces: Path,
     baseline_index: pd.DataFrame,
     baseline_traces: Path,
-    post_processing: PostProcessingSettings,
+    operating_point: dict[str, Any],
 ) -> tuple[Figure, go.Figure]:
-    """Traces -> sensitivity against false alarms, as a picture and to hover over."""
-    scored = evaluation.load_traces(traces, trace_index)[evaluation.MODEL]
-    others = evaluation.load_traces(baseline_traces, baseline_index)
+    """Traces of dev -> sensitivity against false alarms, as a picture and to hover over."""
+    post_processing = evaluation.post_processing_of(operating_point)
+    scored = evaluation.model_traces(traces, trace_index, evaluation.DEV)
+    others = evaluation.load_traces(baseline_traces, baseline_index, evaluation.DEV)
     curves = {name: operating_curve(found, post_processing) for name, found in others.items()}
     curve = operating_curve(scored, post_processing)
     chance = partial(_chance, seizure_durations_s(scored), post_processing.min_duration_s)
@@ -122,14 +139,14 @@ def draw_pages(
     window_cache: Path,
     operating_point: dict[str, Any],
     settings: EvaluationSettings,
-    post_processing: PostProcessingSettings,
 ) -> dict[str, Figure]:
     """Traces -> a page each for the recordings with most to see: seizures first, then the most false alarms."""
     rows = evaluation.trace_rows(trace_index)
-    threshold = operating_point["threshold"]
+    threshold, post_processing = operating_point["threshold"], evaluation.post_processing_of(operating_point)
     found = {
         trace.recording_id: (trace, [] if threshold is None else detect(trace, threshold, post_processing))
-        for trace in evaluation.load_traces(traces, trace_index)[evaluation.MODEL]
+        for split in evaluation.SCORED
+        for trace in evaluation.model_traces(traces, trace_index, split)
     }
     most = sorted(rows, key=lambda row: (-len(row.seizures), -len(found[row.recording_id][1]), row.recording_id))
     figures = {}
@@ -144,3 +161,9 @@ def draw_pages(
             f"{row.recording_id} (patient {row.patient_id}, {row.split})",
         )
     return figures
+
+
+def count_by_patient(trace_index: pd.DataFrame, traces: Path, operating_point: dict[str, Any]) -> evaluation.Arrays:
+    """Traces of both splits -> what this run can be compared with another one by."""
+    scored = {split: evaluation.model_traces(traces, trace_index, split) for split in evaluation.SCORED}
+    return evaluation.arrays_of(evaluation.count_patients(scored, operating_point))
