@@ -75,9 +75,21 @@ def test_a_call_of_the_same_parameters_tells_more_than_a_longer_one_of_others() 
     found = estimate("train", "modal", {"training.epochs": 1}, TRAINING, settings(), PRICES, finished)
     assert found is not None
     assert found.source == "measured in call one_epoch"
-    other = estimate("train", "modal", {"training.seed": 2}, TRAINING, settings(), PRICES, finished)
+    other = estimate("train", "modal", {"training.epochs": 2}, TRAINING, settings(), PRICES, finished)
     assert other is not None
     assert (other.hours, other.source) == (20.0, "measured in call all, of other parameters")
+    guess = settings(expected_hours={"train": 1.0})
+    guessed = estimate("train", "modal", {"training.epochs": 2}, TRAINING, guess, PRICES, finished)
+    assert guessed is not None
+    assert (guessed.hours, guessed.source) == (1.0, "guess in runner.yml")
+
+
+def test_a_call_that_learned_otherwise_or_elsewhere_did_the_same_work() -> None:
+    before = {"training": {"epochs": 1, "optimizer": {"learning_rate": 1.0}}, "results": "a", "mlflow_parent": "x"}
+    now = {"training": {"epochs": 1, "loss": {"kind": "focal"}}, "training.seed": 2, "results": "b"}
+    found = estimate("train", "modal", now, TRAINING, settings(), PRICES, [Ended("a", 0.5, params=before), Ended("b", 9.0)])
+    assert found is not None
+    assert (found.hours, found.source) == (0.5, "measured in call a")
 
 
 def measured(finished: list[Ended]) -> tuple[float, str] | None:

@@ -11,13 +11,17 @@ import pandas as pd
 import pytest
 
 from seizure_pipeline import cache
-from seizure_pipeline.experiments import BASELINE, ExperimentsSettings, Result, compare, merged, nested, recalls
-from seizure_pipeline.experiments.comparison import BACKGROUND, FIGURES, ICTAL, is_collapsed
-from seizure_pipeline.experiments.results import FAILED, FINISHED, read_result, write_result
+from seizure_pipeline.experiments import BASELINE, ExperimentsSettings, Result, compare, merged, nested, recalls, token_counts
+from seizure_pipeline.experiments.comparison import BACKGROUND, COLLAPSED, FIGURES, ICTAL, NO_THRESHOLD, differences, mark
+from seizure_pipeline.experiments.printed import unfinished
+from seizure_pipeline.experiments.results import FAILED, FINISHED, RUNS_ON, read_result, write_result
 from seizure_pipeline.figures.experiments import experiments_figure
 from seizure_pipeline.hooks import ParameterError, check_parameters
 from seizure_pipeline.pipelines.experiments.nodes import share_index
+from seizure_pipeline.pipelines.experiments.plan import Planned
+from seizure_pipeline.pipelines.experiments.purse import Purse
 from seizure_pipeline.scoring import Trace
+from seizure_pipeline.scoring.names import AUROC
 
 
 def table_of(overrides: dict[str, Any], preset: str = "plain") -> dict[str, Any]:
@@ -57,23 +61,39 @@ def trace(probability: list[float]) -> Trace:
 
 
 def test_recall_counts_tokens_of_each_class_over_all_recordings() -> None:
-    found = recalls([trace([0.1, 0.9, 0.9, 0.5]), trace([0.1, 0.2, 0.3, 0.4])], 0.5)
-    assert found == {ICTAL: 2 / 4, BACKGROUND: 3 / 4}
-    assert recalls([trace([1.0, 1.0, 1.0, 1.0])], None) == {ICTAL: 0.0, BACKGROUND: 1.0}
+    found = token_counts([trace([0.1, 0.9, 0.9, 0.5]), trace([0.1, 0.2, 0.3, 0.4])], 0.5)
+    assert recalls(found) == {ICTAL: 2 / 4, BACKGROUND: 3 / 4}
+    assert recalls(token_counts([trace([1.0, 1.0, 1.0, 1.0])], None)) == {ICTAL: 0.0, BACKGROUND: 1.0}
+    seizure_free = Trace("r", "p", 1.0, np.asarray([0.1, 0.9], np.float32), 2.0, reference=())
+    assert recalls(token_counts([seizure_free], 0.5)) == {ICTAL: None, BACKGROUND: 1 / 2}
 
 
 @pytest.mark.parametrize(
-    ("ictal", "background", "collapsed"),
-    [(0.0, 1.0, True), (1.0, 0.0, True), (0.4, 0.6, True), (0.4, 0.61, False), (0.05, 0.999, False), (None, 1.0, True)],
+    ("ictal", "background", "auroc", "marked"),
+    [
+        (0.0, 1.0, 0.5, COLLAPSED),
+        (0.0, 1.0, None, COLLAPSED),
+        (0.0, 1.0, 0.8, NO_THRESHOLD),
+        (1.0, 0.0, 0.8, COLLAPSED),
+        (0.4, 0.6, 0.5, COLLAPSED),
+        (None, 1.0, None, COLLAPSED),
+        (0.4, 0.61, 0.51, ""),
+        (0.05, 0.999, 0.8, ""),
+    ],
 )
-def test_collapsed_is_one_class_never_found_or_no_better_than_the_majority_baseline(
-    ictal: float | None, background: float, collapsed: bool
+def test_marked_is_one_class_never_found_or_no_better_than_the_majority_baseline(
+    ictal: float | None, background: float, auroc: float | None, marked: str
 ) -> None:
-    assert is_collapsed({ICTAL: ictal, BACKGROUND: background}) is collapsed
+    assert mark({ICTAL: ictal, BACKGROUND: background, AUROC: auroc}) == marked
+
+
+def test_what_all_override_alike_is_no_difference() -> None:
+    plain = {"training.epochs": 10}
+    assert differences([{**plain, "a.b": 1}, {**plain, "a.b": 2}, plain]) == ["a.b=1", "a.b=2", ""]
 
 
 def result(name: str, ictal: float, **facts: Any) -> Result:
-    metrics = {**dict.fromkeys(FIGURES, 0.8), ICTAL: ictal, "seizure_time_share": 0.07}
+    metrics = {**dict.fromkeys(FIGURES, 0.8 if ictal else 0.5), ICTAL: ictal, "seizure_time_share": 0.07, "seizures": 3}
     return Result(name, FINISHED, "x", metrics=metrics, **facts)
 
 
@@ -83,7 +103,7 @@ RESULTS = [result("good", 0.7, usd=2.5), result("flat", 0.0), Result("broken", F
 def test_the_table_holds_all_and_the_majority_baseline_last() -> None:
     table = compare(RESULTS).set_index("experiment")
     assert list(table.index) == ["good", "flat", "broken", BASELINE]
-    assert table["collapsed"].fillna("").tolist() == ["", "collapsed", "", ""]
+    assert table["mark"].fillna("").tolist() == ["", "collapsed", "", ""]
     assert table.loc["broken", "error"] == "TrainingDiverged: nan"
     assert table.loc[BASELINE, list(FIGURES)].tolist() == [0.0, 0.5, 0.07, 0.0, 1.0]
 
@@ -94,7 +114,7 @@ def test_the_picture_tells_figures_collapses_and_errors_also_where_all_failed() 
         figure.savefig(io.BytesIO(), dpi=40)
         shown = {text.get_text() for axes in figure.axes for text in (*axes.texts, *axes.get_yticklabels())}
         assert {"TrainingDiverged: nan", "broken\nfailed", BASELINE} <= shown
-        assert ({"0.700", "flat\ncollapsed"} <= shown) is (results is RESULTS)
+        assert ({"0.700", "flat\ncollapsed, 3 seizures"} <= shown) is (results is RESULTS)
 
 
 def test_a_result_is_read_as_it_was_written(tmp_path: Path) -> None:
@@ -112,3 +132,47 @@ def test_a_sample_of_the_corpus_is_a_part_of_the_index_in_every_split(far_projec
     assert len(rows) == 4 < len(index)
     assert {row.split for row in rows} == {"train", "dev"}
     assert set(rows) < set(cache.rows_from_table(index))
+
+
+def test_those_that_did_not_finish_are_named_in_a_line_with_their_reasons() -> None:
+    on = Result("on", RUNS_ON, "x", error="lost")
+    told = unfinished(compare([*RESULTS, on]), is_detached=False)
+    assert told.startswith("2 of 4 did not finish: broken (failed: TrainingDiverged: nan); on (runs on elsewhere: lost). ")
+    assert unfinished(compare([*RESULTS, on]), is_detached=True).startswith("1 of 4")
+    assert not unfinished(compare([*RESULTS[:2], on]), is_detached=True)
+
+
+class Spender:
+    """A stand-in for the process of an experiment: what it needs, and what it took."""
+
+    def __init__(self, name: str, estimated_usd: float, took_usd: float = 0.0) -> None:
+        self.planned, self.took_usd = Planned(name, {}, {}, estimated_usd), took_usd
+
+    def usd(self, parent: str | None) -> float:
+        return self.took_usd
+
+
+@pytest.mark.parametrize("limit_usd", [7.0, 12.0, 100.0])
+def test_grants_never_sum_to_more_than_the_budget_and_none_is_less_than_its_estimate(limit_usd: float) -> None:
+    waiting: list[Any] = [Spender("a", 3.0), Spender("b", 4.0, took_usd=1.0), Spender("c", 5.0), Spender("d", 0.5)]
+    purse, granted = Purse(limit_usd, None, None, waiting), {}
+    for child in list(waiting):
+        if (usd := purse.grant(child, waiting)) is not None:
+            purse.bind(child, usd)
+            granted[child.planned.name] = usd
+            assert usd >= child.planned.estimated_usd
+        waiting.remove(child)
+    assert sum(granted.values()) <= limit_usd * (1 + 1e-8)
+    assert set(granted) == ({"a", "d"} if limit_usd == 7.0 else {"a", "b", "d"} if limit_usd == 12.0 else {*"abcd"})
+
+
+def test_what_one_did_not_use_is_free_for_the_next_and_none_gets_more_than_its_own_run_may_cost() -> None:
+    cheap, dear = Spender("cheap", 3.0), Spender("dear", 9.0)
+    children: list[Any] = [cheap, dear]
+    purse = Purse(10.0, 9.5, None, children)
+    purse.bind(children[0], 3.0)
+    assert purse.grant(children[1], children[1:]) is None
+    assert purse.refusal(children[1]) == "9.00 USD more than the 3.00 USD of the others would pass experiments.budget_usd 10"
+    cheap.took_usd = 0.25
+    purse.settle(children[0])
+    assert purse.grant(children[1], children[1:]) == pytest.approx(9.5)

@@ -2,31 +2,33 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from kedro.framework.hooks import hook_impl
-from kedro.utils import load_obj
 
 from seizure_pipeline import tracking
 from seizure_pipeline.experiments import ExperimentsSettings, merged, nested
 from seizure_pipeline.hooks import ParameterError, check_parameters
 
 if TYPE_CHECKING:
-    import pandas as pd
     from kedro.framework.context import KedroContext
     from kedro.io import DataCatalog
     from kedro.pipeline import Pipeline
 
-    from seizure_pipeline.remote.journal import Call
-    from seizure_pipeline.remote.settings import RemoteSettings
+    from seizure_pipeline.pipelines.experiments.plan import Plan
+    from seizure_pipeline.remote.office import Office
 
 NODE, TABLE = "run_experiments", "experiment_table"
 
 
+class ExperimentsFailed(RuntimeError):
+    """Experiments that did not finish; what the others came to is written and printed."""
+
+
 class Experiments:
-    """Plans the experiments of a run, and prints what they came to."""
+    """Plans the experiments of a run, prints what they came to, and has it fail at its end if one of them did."""
 
     @hook_impl
     def after_context_created(self, context: KedroContext) -> None:
@@ -38,62 +40,101 @@ class Experiments:
         """Hand the plan to the node; ParameterError, naming experiment and parameter, for one that cannot be run."""
         if NODE not in {node.name for node in pipeline.nodes}:
             return
-        from seizure_pipeline.pipelines.experiments.plan import Plan, Planned, hand_over, kept_record
+        from seizure_pipeline.pipelines.experiments.plan import hand_over, kept_record
+        from seizure_pipeline.remote.runner import office_of_this_run
 
-        parameters = self._configuration["parameters"]
-        settings = ExperimentsSettings.model_validate(parameters["experiments"])
-        folder, project = catalog.load("experiments_folder"), Path(run_params["project_path"])
-        usd, is_elsewhere = self._expected_usd(project, folder.parent, run_params["env"], settings.budget_usd is not None)
+        self._office = office_of_this_run()
+        folder = catalog.load("experiments_folder")
+        self._plan = self._planned(run_params, folder.parent, self._office)
+        hand_over(self._plan)
+        if (record := kept_record(folder, self._plan)) is not None:
+            tracking.go_on_with(record)
+
+    @hook_impl(trylast=True)
+    def after_pipeline_run(self, pipeline: Pipeline, catalog: DataCatalog) -> None:
+        """Print the table, or what a dry run would do; ExperimentsFailed, naming each, where some did not finish."""
+        if TABLE not in pipeline.all_outputs():
+            return
+        from seizure_pipeline.experiments.printed import print_plan, print_table, unfinished
+
+        if tracking.kept_elsewhere():
+            usd = {each.name: each.estimated_usd for each in self._plan.experiments}
+            print_plan(self._settings, usd, self._plan.at_once)
+            return
+        table = catalog.load(TABLE)
+        picture: Any = catalog["experiments_picture"]
+        print_table(table, str(picture._filepath), str(catalog.load("experiments_folder")))
+        is_detached = self._office is not None and self._office.settings.detach
+        if failures := unfinished(table, is_detached):
+            raise ExperimentsFailed(failures)
+
+    def _planned(self, run_params: Mapping[str, Any], data_root: Path, office: Office | None) -> Plan:
+        from seizure_pipeline.pipelines.experiments.plan import Plan, Planned
+
+        parameters, env = self._configuration["parameters"], run_params["env"]
+        self._settings = settings = ExperimentsSettings.model_validate(parameters["experiments"])
         shared = {name: value for name, value in (run_params["runtime_params"] or {}).items() if name != "experiments"}
         planned = []
         for name, overrides in settings.chosen().items():
-            changes = nested(overrides)
-            planned.append(Planned(name, merged(shared, changes), _checked(name, parameters, changes), usd))
+            checked = _checked(name, parameters, nested(overrides))
+            params = merged(shared, nested(overrides))
+            planned.append(Planned(name, overrides, checked, _expected_usd(office, env, params, settings.budget_usd)))
         if not planned:
             raise ParameterError("experiments.runs names no experiment")
-        at_once = settings.at_once or (len(planned) if is_elsewhere else 1)
-        plan = Plan(project, folder.parent, run_params["env"], shared, at_once, tuple(planned))
-        hand_over(plan)
-        if (record := kept_record(folder, plan)) is not None:
-            tracking.go_on_with(record)
-
-    @hook_impl
-    def after_pipeline_run(self, pipeline: Pipeline, catalog: DataCatalog) -> None:
-        """Print the table."""
-        if TABLE in pipeline.all_outputs() and not tracking.kept_elsewhere():
-            picture: Any = catalog["experiments_picture"]
-            _print(catalog.load(TABLE), str(picture._filepath))
-
-    def _expected_usd(self, project: Path, data_root: Path, env: str | None, has_budget: bool) -> tuple[float, bool]:
-        """What one experiment is expected to cost, and whether a provider has a machine for each."""
-        from seizure_pipeline.remote.runner import RemoteRunner, checked_settings, journal_of
-
-        runner = dict(self._configuration["runner"])
-        if not issubclass(load_obj(runner.pop("type"), "kedro.runner"), RemoteRunner):
-            return 0.0, False
-        settings = checked_settings(runner, project)
-        calls = journal_of(settings, data_root).calls() if has_budget else []
-        return _sum_usd(settings, env, calls) if has_budget else 0.0, settings.backend != "subprocess"
+        at_once = settings.at_once or (1 if office is None or office.settings.backend == "subprocess" else len(planned))
+        place = {"project": Path(run_params["project_path"]), "data_root": data_root, "env": env, "params": shared}
+        return Plan(**place, at_once=at_once, experiments=tuple(planned), **_sending(office, at_once, len(planned)))
 
 
-def _sum_usd(settings: RemoteSettings, env: str | None, calls: Sequence[Call]) -> float:
-    """What the far nodes of an experiment cost, by earlier calls or as runner.yml guesses."""
+def _sending(office: Office | None, at_once: int, experiments: int) -> dict[str, Any]:
+    """Fields of a plan: how the nodes of its experiments leave, as those of the run of all would."""
+    if office is None:
+        from seizure_pipeline.runner import UnchangedNodesRunner
+
+        return {"runner": _path(UnchangedNodesRunner)}
+    from seizure_pipeline.remote.runner import RemoteRunner
+
+    settings, runner_params = office.settings, dict(office.context.runner_params)
+    if settings.detach:
+        if at_once < experiments:
+            raise ParameterError(
+                f"experiments.at_once {at_once}: of {experiments} experiments, those that wait begin only while this command "
+                f"lives; leave detach=true out, or set experiments.at_once={experiments}"
+            )
+        runner_params["detach"] = True
+    sending = {"runner": _path(RemoteRunner), "runner_params": runner_params, "each_usd": settings.budget_usd}
+    return {**sending, "keep_there": office.keep_there}
+
+
+def _path(kind: type) -> str:
+    return f"{kind.__module__}.{kind.__qualname__}"
+
+
+def _expected_usd(office: Office | None, env: str | None, params: Mapping[str, Any], budget_usd: float | None) -> float | None:
+    """What the far nodes of an experiment cost, by earlier calls or as runner.yml guesses; None where nobody asks or tells.
+
+    Raises ParameterError where nobody tells and there is a budget to hold."""
+    if office is None or (budget_usd is None and not office.settings.dry_run):
+        return None
     from seizure_pipeline.pipelines import evaluation, outcome, training
-    from seizure_pipeline.remote.cost import estimate
+    from seizure_pipeline.remote.cost import estimate, rates_of
 
-    total = 0.0
+    settings, total_usd = office.settings, 0.0
+    rates, calls = rates_of(office.backend, settings), office.journal.calls()
     for node in (training.create_pipeline() + evaluation.create_pipeline() + outcome.create_pipeline()).nodes:
         machine = settings.resources(node.name, set(node.tags))
         if machine is None:
             continue
-        expected = estimate(node.name, env, {}, machine, settings, settings.rates, calls)
+        expected = estimate(node.name, env, params, machine, settings, rates, calls)
+        if (expected is None or expected.usd is None) and budget_usd is None:
+            return None
         if expected is None or expected.usd is None:
             raise ParameterError(
                 f"experiments.budget_usd: nothing tells what node {node.name} costs; add it to expected_hours and its "
                 f"machine to rates in runner.yml"
             )
-        total += expected.usd
-    return total
+        total_usd += expected.usd
+    return total_usd
 
 
 def _checked(name: str, parameters: dict[str, Any], changes: dict[str, Any]) -> dict[str, Any]:
@@ -103,28 +144,3 @@ def _checked(name: str, parameters: dict[str, Any], changes: dict[str, Any]) -> 
     except ParameterError as error:
         raise ParameterError(f"experiments.runs.{name}: {error}") from None
     return {room: settings.model_dump(mode="json") for room, settings in rooms.items() if room != "experiments"}
-
-
-def _print(table: pd.DataFrame, picture: str) -> None:
-    from rich.console import Console
-    from rich.table import Table
-
-    from seizure_pipeline.experiments.comparison import FIGURES
-
-    shown = Table(title="Experiments on split dev: sensitivity at 10 false alarms per 24 h, recall of tokens at that threshold")
-    for column in ("experiment", "status", *FIGURES, "hours", "usd"):
-        shown.add_column(column.replace("_", " "), justify="left" if column in ("experiment", "status") else "right")
-    for row in table.to_dict(orient="records"):
-        status = " and ".join(str(row[name]) for name in ("status", "collapsed") if isinstance(row[name], str) and row[name])
-        numbers = [_cell(row[name], "{:.3f}") for name in (*FIGURES, "hours")]
-        shown.add_row(str(row["experiment"]), status, *numbers, _cell(row["usd"], "{:.2f}"))
-    console = Console(width=150)
-    console.print(shown)
-    for row in table.to_dict(orient="records"):
-        if isinstance(row["error"], str) and row["error"]:
-            console.print(f"{row['experiment']}: {row['error']}", highlight=False, soft_wrap=True)
-    console.print(f"picture: {picture}", highlight=False, soft_wrap=True)
-
-
-def _cell(value: Any, form: str) -> str:
-    return form.format(value) if isinstance(value, int | float) and value == value else "-"

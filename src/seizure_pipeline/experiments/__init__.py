@@ -1,6 +1,6 @@
 """Experiments: named trainings that differ in a few parameters, and what each came to beside the majority baseline."""
 
-from seizure_pipeline.experiments.comparison import BASELINE, COLUMNS, compare, recalls
+from seizure_pipeline.experiments.comparison import BASELINE, COLUMNS, compare, recalls, token_counts
 from seizure_pipeline.experiments.results import Result, read_result, write_result
 from seizure_pipeline.experiments.settings import ExperimentSettings, ExperimentsSettings, merged, nested
 
@@ -15,5 +15,6 @@ __all__ = [
     "nested",
     "read_result",
     "recalls",
+    "token_counts",
     "write_result",
 ]

@@ -8,7 +8,7 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
-RESULT = "result.json"
+RESULT, LOG = "result.json", "run.log"
 FINISHED, FAILED, RUNS_ON, OVER_BUDGET = "finished", "failed", "runs on elsewhere", "not started: budget"
 
 
@@ -17,13 +17,18 @@ class Result:
     """How one experiment ended: hours and US dollars over all attempts, `error` in words where it failed.
 
     `made_from` is the fingerprint of parameters, data and code; `parent` names the record (MLflow's) of the run of all
-    experiments that it belongs to. `metrics` are those of its evaluation with the recalls of both classes."""
+    experiments that it belongs to; `overrides` are its parameters by dotted name, those of its preset included. `metrics`
+    are those of its evaluation with the recalls of both classes, `counts` the tokens behind these, `baselines` the figures
+    of the detectors that it is held against."""
 
     name: str
     status: str
     made_from: str
     parent: str | None = None
+    overrides: dict[str, Any] = field(default_factory=dict)
     metrics: dict[str, Any] = field(default_factory=dict)
+    counts: dict[str, int] = field(default_factory=dict)
+    baselines: list[dict[str, Any]] = field(default_factory=list)
     weights_sha256: str = ""
     error: str = ""
     hours: float = 0.0

@@ -45,6 +45,13 @@ class ExperimentsSettings(Settings):
             _refuse_what_the_cache_is_made_from(name, overrides)
         return self
 
+    def preset_of(self, name: str) -> str:
+        """The preset of an experiment that is `chosen`."""
+        run = self.runs[name]
+        if run is None:
+            raise KeyError(name)
+        return run.preset
+
     def chosen(self) -> dict[str, dict[str, Any]]:
         """Experiment -> its parameters by dotted name, those of its preset included."""
         runs = {name: run for name, run in self.runs.items() if run is not None}

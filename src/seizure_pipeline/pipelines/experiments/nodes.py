@@ -10,7 +10,7 @@ from typing import Any, cast
 import pandas as pd
 from matplotlib.figure import Figure
 
-from seizure_pipeline import cache, tracking
+from seizure_pipeline import cache, evaluation, tracking
 from seizure_pipeline.configuration import code_fingerprint, fingerprint
 from seizure_pipeline.corpora import CorpusSettings, RecordingRow
 from seizure_pipeline.corpora.sample import sample_recordings
@@ -20,12 +20,18 @@ from seizure_pipeline.figures.experiments import experiments_figure
 from seizure_pipeline.pipelines.experiments.plan import handed_over, keep_record
 from seizure_pipeline.pipelines.experiments.side_by_side import SideBySide
 
-ROOMS_OF_A_RESULT = ("windows", "signals", "model", "training", "inference", "scoring", "evaluation", "experiments")
+ROOMS_OF_A_RESULT = (
+    *("windows", "signals", "model", "training", "inference", "scoring", "baselines", "evaluation"),
+    *("experiments", "pipelines/outcome"),
+)
 
 
 def share_index(window_index: pd.DataFrame, settings: ExperimentsSettings) -> dict[str, pd.DataFrame]:
-    """The index for each experiment: the whole one, or a sample of its recordings where it overrides their number."""
-    rows = cache.rows_from_table(window_index)
+    """The index for each experiment: the whole one, or a sample of its recordings where it overrides their number.
+
+    Recordings of eval are in none: experiments are compared and chosen from, which is for dev alone."""
+    seen = window_index[window_index["split"] != evaluation.EVAL].reset_index(drop=True)
+    rows = cache.rows_from_table(seen)
     shared = {}
     for name, overrides in settings.chosen().items():
         if SAMPLE in overrides:
@@ -34,7 +40,7 @@ def share_index(window_index: pd.DataFrame, settings: ExperimentsSettings) -> di
             )
             shared[name] = cache.table_from_rows(cast("list[cache.IndexRow]", sampled))
         else:
-            shared[name] = window_index
+            shared[name] = seen
     return shared
 
 

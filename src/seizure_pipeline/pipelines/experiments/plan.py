@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import json
 import os
-from dataclasses import dataclass
+from collections.abc import Callable
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -16,17 +17,21 @@ _plans: list[Plan] = []
 
 @dataclass(frozen=True, slots=True)
 class Planned:
-    """One experiment: what it overrides, all parameters that this comes to, and what it is expected to cost."""
+    """One experiment: what it overrides by dotted name, all parameters that this comes to, and its cost if known."""
 
     name: str
     overrides: dict[str, Any]
     parameters: dict[str, Any]
-    estimated_usd: float
+    estimated_usd: float | None
 
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """All experiments of a run, checked; `params` are the runtime parameters that they share."""
+    """All experiments of a run, checked; `params` are the runtime parameters that they share.
+
+    `runner` and `runner_params` are those of the command that runs them, and `each_usd` is what a run of these may cost.
+    `keep_there` puts a file of data_root, called by a name, to those of far nodes, RemoteError where that fails; it is None
+    where all nodes run here."""
 
     project: Path
     data_root: Path
@@ -34,6 +39,15 @@ class Plan:
     params: dict[str, Any]
     at_once: int
     experiments: tuple[Planned, ...]
+    runner: str
+    runner_params: dict[str, Any] = field(default_factory=dict)
+    each_usd: float | None = None
+    keep_there: Callable[[str, Path], None] | None = None
+
+    @property
+    def is_elsewhere(self) -> bool:
+        """Whether experiments have nodes that run elsewhere."""
+        return self.keep_there is not None
 
     @property
     def fingerprint(self) -> str:

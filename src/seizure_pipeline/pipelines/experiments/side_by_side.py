@@ -11,10 +11,12 @@ from pathlib import Path
 from typing import Any
 
 from seizure_pipeline.experiments import Result, read_result, write_result
-from seizure_pipeline.experiments.results import FAILED, FINISHED, OVER_BUDGET, RUNS_ON
-from seizure_pipeline.pipelines.experiments.children import LOG, OUTCOME, Child
+from seizure_pipeline.experiments.results import FAILED, FINISHED, LOG, OVER_BUDGET, RESULT, RUNS_ON
+from seizure_pipeline.pipelines.experiments.children import OUTCOME, Child
 from seizure_pipeline.pipelines.experiments.plan import Plan
+from seizure_pipeline.pipelines.experiments.purse import Purse
 from seizure_pipeline.progress import HEARTBEAT_S
+from seizure_pipeline.remote.backend import RemoteError
 
 log = logging.getLogger(__name__)
 LOOK_EVERY_S = 0.25
@@ -27,9 +29,11 @@ class SideBySide:
     def __init__(
         self, plan: Plan, folder: Path, parent: str | None, made_from: Mapping[str, str], budget_usd: float | None
     ) -> None:
-        self._plan, self._parent, self._made_from, self._budget_usd = plan, parent, made_from, budget_usd
+        self._plan, self._parent, self._made_from = plan, parent, made_from
         self._waiting = [Child(plan, planned, folder) for planned in plan.experiments]
         self._running: list[Child] = []
+        has_price = budget_usd is not None and plan.is_elsewhere
+        self._purse = Purse(budget_usd or 0.0, plan.each_usd, parent, self._waiting) if has_price else None
         self._results: dict[str, Result] = {}
         self._spoke_s = time.monotonic()
 
@@ -54,30 +58,39 @@ class SideBySide:
                 log.info("%s: finished and unchanged, kept", name)
                 self._waiting.remove(child)
                 self._results[name] = kept
+                self._keep_there(child)
 
     def _start(self) -> None:
         for child in list(self._waiting):
             if len(self._running) >= self._plan.at_once:
                 return
-            if self._is_too_dear(child):
-                if not self._running:
-                    self._settle(child, OVER_BUDGET, self._over_budget(child))
-                continue
-            if child.start(self._parent):
-                log.info("%s: started, its log is %s", child.planned.name, child.folder / LOG)
-                self._waiting.remove(child)
-                self._running.append(child)
+            granted_usd = None if self._purse is None else self._purse.grant(child, self._waiting)
+            if self._purse is None or granted_usd is not None:
+                self._begin(child, granted_usd)
+            elif not self._running:
+                self._settle(child, OVER_BUDGET, self._purse.refusal(child))
+
+    def _begin(self, child: Child, granted_usd: float | None) -> None:
+        try:
+            is_begun = child.start(self._parent, granted_usd)
+        except OSError as error:
+            self._settle(child, FAILED, f"it could not be started: {error}")
+            return
+        if is_begun:
+            log.info("%s: started, its log is %s", child.planned.name, child.folder / LOG)
+            self._waiting.remove(child)
+            self._running.append(child)
+            if self._purse is not None and granted_usd is not None:
+                self._purse.bind(child, granted_usd)
 
     def _settle_ended(self) -> None:
         for child in [child for child in self._running if child.ended()]:
             self._running.remove(child)
             error = child.error()
-            if error:
-                self._settle(child, FAILED, error)
-            elif (child.folder / OUTCOME).is_file():
+            if not error and (child.folder / OUTCOME).is_file():
                 self._settle(child, FINISHED, "")
             else:
-                self._settle(child, RUNS_ON if child.runs_on() else FAILED, f"{child.folder / LOG} says why")
+                self._settle(child, RUNS_ON if child.runs_on() else FAILED, error or f"{child.folder / LOG} says why")
 
     def _settle(self, child: Child, status: str, error: str) -> None:
         name, calls = child.planned.name, child.calls()
@@ -88,6 +101,7 @@ class SideBySide:
             status=status,
             made_from=self._made_from[name],
             parent=self._parent,
+            overrides=child.planned.overrides,
             error=error,
             hours=0.0 if status == OVER_BUDGET else hours,
             usd=sum(call.usd for call in calls),
@@ -96,24 +110,22 @@ class SideBySide:
         self._results[name] = result
         if child in self._waiting:
             self._waiting.remove(child)
+        if self._purse is not None and status != RUNS_ON:
+            self._purse.settle(child)
         write_result(child.folder, result)
         log.log(
             logging.INFO if status == FINISHED else logging.WARNING, "%s: %s%s", name, status, f": {error}" if error else ""
         )
+        self._keep_there(child)
 
-    def _committed_usd(self) -> float:
-        """What was spent, and of running ones what they are expected to cost, if that is more."""
-        running = [max(child.planned.estimated_usd, sum(call.usd for call in child.calls())) for child in self._running]
-        return sum(result.usd for result in self._results.values()) + sum(running)
-
-    def _is_too_dear(self, child: Child) -> bool:
-        return self._budget_usd is not None and self._committed_usd() + child.planned.estimated_usd > self._budget_usd
-
-    def _over_budget(self, child: Child) -> str:
-        return (
-            f"{child.planned.estimated_usd:.2f} USD more than the {self._committed_usd():.2f} USD of the others would pass "
-            f"experiments.budget_usd {self._budget_usd:g}"
-        )
+    def _keep_there(self, child: Child) -> None:
+        """Have its result beside what its far nodes made; where that fails for now, the experiments go on."""
+        name = child.planned.name
+        try:
+            if self._plan.keep_there is not None:
+                self._plan.keep_there(f"{name}'s result", child.folder / RESULT)
+        except RemoteError as error:
+            log.warning("%s: its result lies only here, and the same command puts it there too: %s", name, error)
 
     def _say(self) -> None:
         """One line of all, now and then."""

@@ -6,7 +6,7 @@ from kedro.pipeline import Node, Pipeline
 
 from seizure_pipeline.pipelines.outcome.nodes import tell_outcome
 
-INPUTS = ["metrics", "operating_point", "checkpoint", "trace_index", "traces"]
+INPUTS = ["metrics", "operating_point", "checkpoint", "trace_index", "traces", "comparison"]
 
 
 def create_pipeline() -> Pipeline:
