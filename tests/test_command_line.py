@@ -41,7 +41,7 @@ def test_start_up_imports_neither_torch_nor_mlflow_nor_modal(command: list[str])
 def test_the_pipelines_are_the_agreed_ones() -> None:
     listed = {line.removeprefix("- ").strip() for line in kedro("registry", "list").stdout.splitlines()} - {""}
     named = {"detection", "evaluation", "experiments", "ingestion", "kernel_check", "outcome"}
-    named |= {"populate_cache", "training", "verify_cache", "windowing"}
+    named |= {"populate_cache", "reporting", "training", "verify_cache", "windowing"}
     assert listed == {"__default__"} | named
 
 

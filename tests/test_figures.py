@@ -5,21 +5,29 @@ import pandas as pd
 import pytest
 
 from seizure_pipeline.figures import (
+    Band,
     DetectorRow,
     EegPage,
+    Marks,
+    PatientRow,
     Rows,
     baseline_figure,
     history_figure,
+    latency_figure,
     montage_figure,
     operating_curve_figure,
     operating_curve_plotly,
+    patients_figure,
+    reliability_figure,
     trace_figure,
 )
 from seizure_pipeline.figures.appearance import clock
 from seizure_pipeline.figures.montage import flat_positions
+from seizure_pipeline.figures.patients import beside
 from seizure_pipeline.figures.traces import STRIP, nice, with_gaps
 from seizure_pipeline.montage import ELECTRODES, MontageSettings, electrode_map
 from seizure_pipeline.scoring import OperatingCurve, sensitivity_name
+from seizure_pipeline.scoring.published import PublishedPoint
 
 CURVE = OperatingCurve(
     np.asarray([0.9, 0.7, 0.5, 0.1]), np.asarray([1, 3, 5, 9]), np.asarray([0, 2, 30, 0]), seizures=10, hours=24.0
@@ -184,3 +192,56 @@ def test_baselines_say_undefined_where_there_is_no_figure():
     figure = baseline_figure(rows, "2 recordings")
     assert drawn(figure)
     assert {"0.930", "62%", "undefined", "0%"} <= set(texts(figure))
+
+
+def test_what_is_marked_on_a_curve_stands_where_it_was_given():
+    band = Band(np.asarray([0.0, 5.0, 50.0]), np.asarray([0.1, 0.2, 0.3]), np.asarray([0.5, 0.6, 0.7]))
+    marks = Marks(band, (30.0, 0.25), (PublishedPoint("other", 0.34, 10.27), PublishedPoint("other", 0.15, 2.05)))
+    figure = operating_curve_figure(CURVE, {}, marks=marks)
+    assert drawn(figure)
+    assert line(figure, "threshold in use").get_xydata().tolist() == [[30.0, 0.25]]
+    assert line(figure, "other (published)").get_xydata().tolist() == [[10.27, 0.34], [2.05, 0.15]]
+    (filled,) = [each for axes in figure.axes for each in axes.collections if each.get_label() == "95% interval"]
+    (outline,) = filled.get_paths()
+    assert (outline.vertices[:, 1].min(), outline.vertices[:, 1].max()) == (0.1, 0.7)
+
+
+def test_reliability_shows_bins_with_tokens_only_and_counts_all():
+    edges = [0, 0.5, 0.75, 1]
+    figure = reliability_figure([0.2, float("nan"), 0.9], [0.1, float("nan"), 0.8], [1234, 0, 56], edges, "title")
+    assert drawn(figure)
+    assert line(figure, "model").get_xydata().tolist() == [[0.2, 0.1], [0.9, 0.8]]
+    assert {"1,234", "0", "56"} <= set(texts(figure))
+    assert [bar.get_width() for bar in figure.axes[1].patches] == [0.5, 0.25, 0.25]
+
+
+def test_patients_are_pooled_by_seizures_and_by_hours():
+    rows = [PatientRow("a", 1, 12.0, 4, 1, 3), PatientRow("b", 2, 36.0, 1, 1, 0), PatientRow("c", 1, 24.0, 0, 0, 0)]
+    figure = patients_figure(rows)
+    assert drawn(figure)
+    sensitivities, rates = figure.axes
+    assert sorted(sensitivities.collections[0].get_offsets()[:, 0]) == [0.25, 1.0]
+    assert sorted(rates.collections[0].get_offsets()[:, 0]) == [0.0, 0.0, 6.0]
+    assert "all seizures together 40%" in texts(figure)
+    assert "all hours together 1" in texts(figure)
+    assert any("2 patients with seizures" in text and "1 without" in text for text in texts(figure))
+
+
+def test_dots_of_equal_patients_stand_apart():
+    places = np.asarray([0.5, 0.5, 0.501, 0.9])
+    heights = beside(places, 1.0)
+    assert len(set(heights[:3])) == 3
+    assert heights[3] == 0.0
+    assert sum(heights) == pytest.approx(0.0)
+
+
+def test_latency_marks_median_and_quartiles_of_all():
+    figure = latency_figure([10, 20, 40, 80, 100], [-2.0, 1.0, 3.0, 5.0, 50.0], "5 of 7 seizures found")
+    assert drawn(figure)
+    assert set(line(figure, "median 3.0 s").get_ydata()) == {3.0}
+    assert sorted(line(figure, "detected seizure").get_ydata()) == [-2.0, 1.0, 3.0, 5.0, 50.0]
+    (quartiles,) = [each for each in figure.axes[0].patches if each.get_label() == "quartiles"]
+    assert (quartiles.get_y(), quartiles.get_height()) == (1.0, 4.0)
+    low, high = figure.axes[0].get_ylim()
+    assert low < -2.0
+    assert high > 50.0

@@ -11,6 +11,9 @@ from typing import Any
 
 from pydantic import BaseModel, ConfigDict
 
+SOURCE = frozenset({".py", ".html", ".css"})
+"""Endings of the files that this package is made of: code, and the pages that it fills in."""
+
 
 class Settings(BaseModel):
     """Base of every room's settings; raises pydantic's ValidationError for an unknown key or an impossible value."""

@@ -31,6 +31,7 @@ ROOMS = frozenset(
         "training",
         "inference",
         "post_processing",
+        "detection",
         "evaluation",
         "experiments",
         "populate",
@@ -46,7 +47,7 @@ RECORD = frozenset({"mlflow_parent"})
 """What a run of experiments tells those that it starts."""
 
 
-TRACKED = frozenset({"checkpoint", "metrics", "detection_table", "experiment_table"})
+TRACKED = frozenset({"checkpoint", "metrics", "detection_table", "evaluation_report", "experiment_table"})
 """A run that makes one of these goes to MLflow. Importing MLflow takes as long as looking through 6,500 recordings."""
 
 
@@ -95,6 +96,7 @@ def _settings_of_rooms() -> dict[str, type[BaseModel]]:
     from seizure_pipeline.corpora.synthetic.requirements import SyntheticSettings
     from seizure_pipeline.evaluation import EvaluationSettings
     from seizure_pipeline.experiments import ExperimentsSettings
+    from seizure_pipeline.exports import DetectionSettings
     from seizure_pipeline.inference.settings import InferenceSettings
     from seizure_pipeline.model.settings import ModelSettings
     from seizure_pipeline.montage import MontageSettings
@@ -109,6 +111,7 @@ def _settings_of_rooms() -> dict[str, type[BaseModel]]:
         "training": TrainingSettings,
         "inference": InferenceSettings,
         "post_processing": PostProcessingSettings,
+        "detection": DetectionSettings,
         "evaluation": EvaluationSettings,
         "experiments": ExperimentsSettings,
         "populate": PopulateSettings,
@@ -190,7 +193,7 @@ class MlflowTracking:
         self._run = MlflowRun(self._settings, run_params, parameters, tracking.continued())
         tracking.forget()
         tracking.opened(self._run.id)
-        tracking.listen(self._run.log_epoch, self._run.log_measures)
+        tracking.listen(self._run.log_epoch, self._run.log_measures, self._run.log_steps)
 
     @hook_impl
     def after_dataset_loaded(self, dataset_name: str, data: Any) -> None:
@@ -253,7 +256,8 @@ class RunSummary:
                 print_refusals(catalog.load(index), str(table._filepath))
                 break
         if "comparison" in made:
-            print_results(catalog.load("metrics"), catalog.load("comparison"), _folder_of(catalog["metrics"]))
+            metrics, held_out, comparison = (catalog.load(name) for name in ("metrics", "eval_metrics", "comparison"))
+            print_results(metrics, held_out, comparison, _folder_of(catalog["metrics"]))
         if "detection_table" in made:
             print_detections(catalog.load("detection_table"))
         if calls := ended_calls():

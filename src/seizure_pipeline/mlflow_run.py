@@ -10,8 +10,7 @@ import socket
 import subprocess
 import sys
 import tempfile
-import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from types import FrameType
 from typing import Any
@@ -19,21 +18,26 @@ from typing import Any
 import mlflow
 import pandas as pd
 from kedro.io import DataCatalog
-from mlflow.entities import Metric, Param
+from mlflow.entities import Param
 from mlflow.exceptions import MlflowException
 
 from seizure_pipeline.configuration import fingerprint
 from seizure_pipeline.mlflow_errors import plainly
 from seizure_pipeline.mlflow_model import save_model
-from seizure_pipeline.tracking import NotRecorded
+from seizure_pipeline.mlflow_numbers import MlflowNumbers
+from seizure_pipeline.tracking import NotRecorded, Point
 
 log = logging.getLogger(__name__)
 LONGEST_PARAMETER = 500
 PARENT, NAME = "mlflow.parentRunId", "mlflow.runName"
+ERROR = "error"
 DETACHED = "detached"  # tag of a run whose node runs elsewhere while nobody here follows it
 UI_KIND = {"mlflow.experimentKind": "custom_model_development"}
 PICTURES = ("_picture", "_pages")
-ORDER = ("ingestion", "windowing", "training", "evaluation", "detection")
+DEV = "dev"
+FILES = ("patient_counts", "evaluation_report")
+KEPT = ("metrics", "eval_metrics", *FILES, "comparison", "operating_point", "outcome")
+ORDER = ("ingestion", "windowing", "training", "evaluation", "reporting", "detection")
 
 
 class MlflowRun:
@@ -54,11 +58,11 @@ class MlflowRun:
         self._model_name: str = settings["registered_model"]
         experiment = _experiment(self._client, settings["experiment"])
         _close_dead_runs(self._client, experiment)
-        self._held: dict[str, set[int]] = {}
-        self._in_doubt = False
         continued = continued or self._begun_child(experiment, run_params)
-        if continued is None or not self._reopen(continued):
+        is_old = continued is not None and self._reopen(continued)
+        if not is_old:
             self._create(experiment, run_params, parameters)
+        self._numbers = MlflowNumbers(self._client, self._id, in_doubt=is_old)
         self._open = True
         self._logged: set[str] = set()
         self._shuffled = bool(parameters.get("training.shuffled_labels"))
@@ -73,12 +77,17 @@ class MlflowRun:
     @plainly()
     def log_epoch(self, metrics: Mapping[str, float], epoch: int) -> None:
         """Log an epoch's numbers at once, so that curves grow while a node runs."""
-        self._log_once({f"epoch/{name}": value for name, value in metrics.items() if name != "epoch"}, epoch)
+        self._numbers.log([({f"epoch/{name}": value for name, value in metrics.items() if name != "epoch"}, epoch)])
+
+    @plainly()
+    def log_steps(self, points: Sequence[Point]) -> None:
+        """Log numbers of steps within epochs, under the steps so far."""
+        self._numbers.log([({f"step/{name}": value for name, value in metrics.items()}, step) for metrics, step in points])
 
     @plainly()
     def log_measures(self, metrics: Mapping[str, float], number: int) -> None:
         """Log what a machine or its bill shows, under a number that only grows."""
-        self._log_once(metrics, number)
+        self._numbers.log([(metrics, number)])
 
     @plainly()
     def leave_open(self) -> None:
@@ -107,7 +116,7 @@ class MlflowRun:
     def log_kept(self, names: set[str], catalog: DataCatalog) -> None:
         """Log the datasets `names` that were there already, so that this run is as complete as the one that made them."""
         for name in sorted(names - self._logged):
-            if name in ("metrics", "comparison", "operating_point", "outcome"):
+            if name in KEPT:
                 self.log_saved(name, catalog.load(name), catalog)
             elif name.endswith(PICTURES):
                 self._log_pictures(name, catalog)
@@ -118,12 +127,15 @@ class MlflowRun:
         self._logged.add(name)
         if name in ("recordings", "window_index"):
             self.tag_data(name, data)
-        elif name == "metrics":
-            self._log_metrics(data)
+        elif name in ("metrics", "eval_metrics"):
+            self._log_metrics(name, data)
+        elif name in FILES:
+            path: Any = catalog[name]
+            self._client.log_artifact(self._id, str(path._filepath))
         elif name in ("comparison", "experiment_table"):
             self._client.log_text(self._id, data.to_csv(index=False), f"{name}.csv")
         elif name == "outcome":
-            self._log_once(_numbers(data["metrics"]), 0)
+            self._numbers.log([(_of_split(data["metrics"], DEV), 0)])
         elif name == "checkpoint":
             self._client.log_artifacts(self._id, str(catalog.load("models") / data["folder"]), "checkpoint")
         elif name == "operating_point":
@@ -165,7 +177,7 @@ class MlflowRun:
     def _reopen(self, run_id: str) -> bool:
         """Whether run `run_id` is in this store; it is RUNNING again then, and ends with this process."""
         try:
-            self._in_doubt = bool(self._client.get_run(run_id).data.metrics)
+            tags = self._client.get_run(run_id).data.tags
         except MlflowException as error:
             if error.error_code != "RESOURCE_DOES_NOT_EXIST":
                 raise
@@ -174,25 +186,14 @@ class MlflowRun:
         self._id = run_id
         self._client.update_run(run_id, status="RUNNING")
         self.tag(DETACHED, "false")
+        if ERROR in tags:  # what stopped an earlier process does not stop this one
+            self._client.delete_tag(run_id, ERROR)
         self.tag("process", _process())
         return True
 
-    def _log_once(self, metrics: Mapping[str, float], step: int) -> None:
-        """Log numbers but for those that were logged of the same step, also by an earlier process."""
-        if self._in_doubt:
-            names = self._client.get_run(self._id).data.metrics
-            self._held = {name: {each.step for each in self._client.get_metric_history(self._id, name)} for name in names}
-        self._in_doubt = True  # until the store says so: an answer that never came may have been yes
-        now_ms = int(time.time() * 1000)
-        missing = {name: value for name, value in metrics.items() if step not in self._held.get(name, ())}
-        self._client.log_batch(self._id, metrics=[Metric(name, value, now_ms, step) for name, value in missing.items()])
-        for name in missing:
-            self._held.setdefault(name, set()).add(step)
-        self._in_doubt = False
-
-    def _log_metrics(self, metrics: Mapping[str, Any]) -> None:
-        self._log_once(_numbers(metrics), 0)
-        self._client.log_dict(self._id, dict(metrics), "metrics.json")
+    def _log_metrics(self, name: str, metrics: Mapping[str, Any]) -> None:
+        self._numbers.log([(_of_split(metrics, metrics["split"]), 0)])
+        self._client.log_dict(self._id, dict(metrics), f"{name}.json")
 
     def _log_pictures(self, name: str, catalog: DataCatalog) -> None:
         dataset: Any = catalog[name]
@@ -209,7 +210,8 @@ class MlflowRun:
         if self._shuffled:
             log.info("no model is registered: its labels were shuffled")
             return
-        weights = f"{operating_point['weights_sha256']} {operating_point['threshold']:.6f}"
+        post_processing = fingerprint(operating_point["post_processing"])
+        weights = f"{operating_point['weights_sha256']} {operating_point['threshold']:.6f} {post_processing}"
         versions = self._client.search_model_versions(f"name='{self._model_name}'")
         same = [version for version in versions if version.tags.get("weights_and_threshold") == weights]
         if same:
@@ -259,8 +261,10 @@ def _place_among_others(run_params: Mapping[str, Any]) -> tuple[str | None, str 
     return (str(parent), Path(params["results"]).name) if parent else (None, None)
 
 
-def _numbers(metrics: Mapping[str, Any]) -> dict[str, float]:
-    return {name: float(value) for name, value in metrics.items() if isinstance(value, int | float)}
+def _of_split(metrics: Mapping[str, Any], split: str) -> dict[str, float]:
+    """The numbers of a split: those of dev under their own names, those of another below its name."""
+    room = "" if split == DEV else f"{split}/"
+    return {f"{room}{name}": float(value) for name, value in metrics.items() if isinstance(value, int | float)}
 
 
 def _process() -> str:

@@ -66,16 +66,17 @@ def montage_page(edf: Path, cached: Path, settings: MontageSettings, title: str)
     mapped = electrode_map(recording.labels, settings)
     rates_hz = [recording.rates_hz[channel] for channel in mapped.channels]
     recorded = Rows([_first_minute_uv(recording, channel) for channel in mapped.channels], rates_hz)
-    electrodes = Rows(list(_cached_minute_uv(cached)), [float(RATE_HZ)] * len(ELECTRODES))
+    n_samples = min(open_signal(cached).layout.stretch_samples[0], round(MONTAGE_S * RATE_HZ))
+    electrodes = Rows(list(cached_uv(cached, 0, n_samples)), [float(RATE_HZ)] * len(ELECTRODES))
     return montage_figure(recording.labels, mapped, recorded, electrodes, title)
 
 
-def _cached_minute_uv(path: Path) -> NDArray[np.float32]:
+def cached_uv(path: Path, first: int, stop: int) -> NDArray[np.float32]:
+    """Samples [first, stop) of a cached recording in microvolts (C, T), as they were before they were standardised."""
     cached = open_signal(path)
     with np.load(path, allow_pickle=False) as file:
         median_uv, sd_uv = file["median_uv"], file["sd_uv"]
-    steps_CT = cached.signal[:, : min(cached.layout.stretch_samples[0], round(MONTAGE_S * RATE_HZ))]
-    return dequantise(steps_CT, median_uv, sd_uv, cached.step_sd * INT16_MAX)
+    return dequantise(cached.signal[:, first:stop], median_uv, sd_uv, cached.step_sd * INT16_MAX)
 
 
 def _first_minute_uv(recording: Recording, channel: int) -> NDArray[np.float32]:

@@ -21,7 +21,7 @@ from kedro.runner import SequentialRunner
 from kedro.runner.task import Task
 from pydantic import BaseModel
 
-from seizure_pipeline.configuration import fingerprint
+from seizure_pipeline.configuration import SOURCE, fingerprint
 
 log = logging.getLogger(f"{__name__}.unchanged")  # Kedro writes its own progress under the name of this module
 TAG = "pure"
@@ -86,7 +86,8 @@ def _state(name: str, catalog: Any) -> Any:
 
 
 def _code() -> str:
-    return hashlib.sha256(b"".join(file.read_bytes() for file in sorted(Path(__file__).parent.rglob("*.py")))).hexdigest()
+    files = sorted(file for file in Path(__file__).parent.rglob("*") if file.suffix in SOURCE)
+    return hashlib.sha256(b"".join(file.read_bytes() for file in files)).hexdigest()
 
 
 def _sha256(file: Path) -> str:

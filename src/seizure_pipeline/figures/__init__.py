@@ -2,18 +2,27 @@
 
 from seizure_pipeline.figures.comparison import DetectorRow, baseline_figure
 from seizure_pipeline.figures.history import history_figure
+from seizure_pipeline.figures.latency import latency_figure
 from seizure_pipeline.figures.montage import Rows, montage_figure
-from seizure_pipeline.figures.operating import operating_curve_figure, operating_curve_plotly
+from seizure_pipeline.figures.operating import Band, Marks, operating_curve_figure, operating_curve_plotly
+from seizure_pipeline.figures.patients import PatientRow, patients_figure
+from seizure_pipeline.figures.reliability import reliability_figure
 from seizure_pipeline.figures.traces import EegPage, trace_figure
 
 __all__ = [
+    "Band",
     "DetectorRow",
     "EegPage",
+    "Marks",
+    "PatientRow",
     "Rows",
     "baseline_figure",
     "history_figure",
+    "latency_figure",
     "montage_figure",
     "operating_curve_figure",
     "operating_curve_plotly",
+    "patients_figure",
+    "reliability_figure",
     "trace_figure",
 ]

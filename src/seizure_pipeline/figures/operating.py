@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -19,9 +20,32 @@ from seizure_pipeline.scoring import (
     sensitivity_at,
     sensitivity_at_optimistic,
 )
+from seizure_pipeline.scoring.published import PublishedPoint
 
 Chance = Callable[[float], float]
+PUBLISHED_MARKERS = ("*", "P", "X")
 TICKS_PER_24H = (0.01, 0.1, 1, 2.5, 5, 10, 25, 50, 100, 250, 500, 1000, 2500, 5000, 10000)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Band:
+    """Limits of the first-crossing sensitivity at (P,) ascending budgets of false alarms per 24 h, and their level."""
+
+    false_alarms_per_24h: NDArray[np.float64]
+    low: NDArray[np.float64]
+    high: NDArray[np.float64]
+    level: float = 0.95
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Marks:
+    """What a curve may have marked: its interval, the rate and sensitivity at the threshold in use, and published results.
+
+    Published ones are for the caller to choose: same recordings, same rule."""
+
+    band: Band | None = None
+    in_use: tuple[float, float] | None = None
+    published: Sequence[PublishedPoint] = ()
 
 
 def operating_curve_figure(
@@ -30,6 +54,7 @@ def operating_curve_figure(
     budgets_per_24h: Sequence[float] = FALSE_ALARM_BUDGETS_PER_24H,
     chance: Chance | None = None,
     name: str = "model",
+    marks: Marks | None = None,
 ) -> Figure:
     """Picture of `curve` over `baselines` with the budgets marked.
 
@@ -44,23 +69,37 @@ def operating_curve_figure(
     if chance is not None:
         rates = np.geomspace(lowest, highest, 200)
         axes.plot(rates, [chance(rate) for rate in rates], color=CHANCE, lw=1.2, label="random alarms (chance)")
-    axes.plot(
-        np.maximum(curve.false_alarms_per_24h, lowest),
-        curve.sensitivity,
-        color=MODEL,
-        lw=0.7,
-        alpha=0.6,
-        label="every threshold",
-    )
+    every: dict[str, Any] = {"color": MODEL, "lw": 0.7, "alpha": 0.6, "label": "every threshold"}
+    axes.plot(np.maximum(curve.false_alarms_per_24h, lowest), curve.sensitivity, **every)
     _draw_first_crossing(axes, curve, lowest, highest, MODEL, "-", 2.6, name)
     _draw_budgets(axes, curve, budgets_per_24h)
+    _draw_marks(axes, marks or Marks(), lowest)
     _label_axes(axes, lowest, highest)
     axes.set_title(_counts(curve), fontsize=10, color=INK, loc="left")
+    _draw_legend(figure, axes, name)
+    return figure
+
+
+def _draw_legend(figure: Figure, axes: Axes, name: str) -> None:
     handles, labels = axes.get_legend_handles_labels()
     first = [labels.index(name), *(i for i, label in enumerate(labels) if label != name)]
     order = {"handles": [handles[i] for i in first], "labels": [labels[i] for i in first]}
     figure.legend(**order, loc="outside lower center", ncols=3, fontsize=8.5, frameon=False)
-    return figure
+
+
+def _draw_marks(axes: Axes, marks: Marks, lowest: float) -> None:
+    if (band := marks.band) is not None:
+        x = np.maximum(band.false_alarms_per_24h, lowest)
+        look: dict[str, Any] = {"fc": MODEL, "alpha": 0.13, "ec": MODEL, "lw": 0.6, "zorder": 1}
+        axes.fill_between(x, band.low, band.high, step="post", label=f"{band.level:.0%} interval", **look)
+    if marks.in_use is not None:
+        rate, sensitivity = marks.in_use
+        look = {"mfc": OTHERS[0], "mec": INK, "mew": 1.2, "ms": 9, "ls": "", "zorder": 9}
+        axes.plot(max(rate, lowest), sensitivity, "D", label="threshold in use", **look)
+    for marker, name in zip(PUBLISHED_MARKERS, dict.fromkeys(point.name for point in marks.published), strict=False):
+        points = [(point.false_alarms_per_24h, point.sensitivity) for point in marks.published if point.name == name]
+        look = {"mfc": "white", "mec": INK, "mew": 1.6, "ms": 11, "ls": "", "zorder": 8}
+        axes.plot(*zip(*points, strict=True), marker, label=f"{name} (published)", **look)
 
 
 def operating_curve_plotly(
