@@ -24,7 +24,7 @@ def a_copy(far_project: Path, target: Path, **settings: object) -> Path:
     shutil.copytree(far_project, target, ignore=ignored)
     for root in ("data/near", "data/far", "far_root"):
         shutil.copytree(far_project / "data/near" / ROOT, target / root / ROOT, copy_function=os.link)
-    machine = {"cpu": 16, "timeout_s": HOUR_S, "grace_s": 20.0, "retries": {"count": 3, "delay_s": 0.1}}
+    machine = {"timeout_s": HOUR_S, "grace_s": 20.0, "retries": {"count": 3, "delay_s": 0.1}}
     home = {"models": ["*/best/*"], "traces": ["**"]}
     facts = {"tags": {"gpu": machine}, "bring_home": home, "kept": ["train", "compute_traces"], **settings}
     write(target / "conf/far/runner.yml", {**runner_settings(target / "far_root"), **facts})

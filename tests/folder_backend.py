@@ -24,6 +24,7 @@ class FolderBackend:
         self._chance = None if seed is None else random.Random(seed)
         self.silent_for = silent_for
         self.moved: list[str] = []
+        self.given_back: list[str] = []
 
     def problems(self, machines: Sequence[Resources]) -> list[str]:
         return []
@@ -35,6 +36,12 @@ class FolderBackend:
         self._answer()
         self._copy(local, Path(far))
 
+    def put_new(self, local: Path, far: str) -> bool:
+        self._answer()
+        if is_new := not Path(far).exists():
+            self._copy(local, Path(far))
+        return is_new
+
     def get(self, far: str, local: Path) -> None:
         self._answer()
         self._copy(Path(far), local)
@@ -44,8 +51,13 @@ class FolderBackend:
         return {str(file.relative_to(far)): file.stat().st_size for file in Path(far).rglob("*") if file.is_file()}
 
     def start(self, request: Request, machine: Resources) -> str:
-        Path(request.folder).mkdir(parents=True)
+        Path(request.folder).mkdir(parents=True, exist_ok=True)
         return request.call
+
+    def find(self, request: Request) -> str | None:
+        self._answer()
+        begun = any((Path(request.folder) / name).exists() for name in ("spent.json", "outcome.json"))
+        return request.call if begun else None
 
     def events(self, call_id: str, request: Request, after: int, wait_s: float) -> list[Event]:
         self._answer()
@@ -67,6 +79,10 @@ class FolderBackend:
     def stop(self, call_id: str, request: Request) -> None:
         self._answer()
         (Path(request.folder) / "stop").touch()
+
+    def give_back(self, request: Request) -> None:
+        self._answer()
+        self.given_back.append(request.call)
 
     def logs(self, call_id: str, request: Request, follow: bool) -> Iterator[str]:
         yield from ()

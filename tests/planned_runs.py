@@ -15,14 +15,23 @@ from test_command_line import REPOSITORY
 from seizure_pipeline.cache import IndexRow, PreparationSettings, table_from_rows
 from seizure_pipeline.cache.chains import chain_fingerprint
 from seizure_pipeline.montage import MontageSettings
-from seizure_pipeline.pipelines import evaluation, ingestion, kernel_check, populate_cache, training, verify_cache, windowing
+from seizure_pipeline.pipelines import (
+    evaluation,
+    ingestion,
+    kernel_check,
+    populate_cache,
+    reporting,
+    training,
+    verify_cache,
+    windowing,
+)
 from seizure_pipeline.remote import preflight
 from seizure_pipeline.remote.context import RunContext
 from seizure_pipeline.remote.settings import RemoteSettings
 
 PIPELINES = {
     module.__name__.rpartition(".")[2]: module.create_pipeline()
-    for module in (evaluation, ingestion, kernel_check, populate_cache, training, verify_cache, windowing)
+    for module in (evaluation, ingestion, kernel_check, populate_cache, reporting, training, verify_cache, windowing)
 }
 CHAIN = chain_fingerprint(PreparationSettings().signals, MontageSettings())
 CACHE = "05_model_input/cache"

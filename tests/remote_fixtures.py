@@ -37,6 +37,7 @@ PARAMETERS = {
         "batch_size": 2,
         "patience_epochs": 3,
         "checkpoint_steps": 1,
+        "log_every_steps": 4,
         "threads": 1,
         "sampling": {"max_partial": 5},
         "optimizer": {"learning_rate": 1.0e-3},

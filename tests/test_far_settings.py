@@ -47,7 +47,7 @@ def test_the_far_nodes_are_the_agreed_ones() -> None:
     nodes = [node for pipeline in PIPELINES.values() for node in pipeline.nodes]
     assert {node.name for node in nodes if "gpu" in node.tags} == {"train", "compute_traces", "check_kernels"}
     data = {"list_recordings", "list_recordings_now", "cache_recordings", "draw_montages", "list_problems", "copy_files"}
-    assert {node.name for node in nodes if "data" in node.tags} == data | {"compute_baselines", "draw_pages"}
+    assert {node.name for node in nodes if "data" in node.tags} == data | {"compute_baselines", "draw_pages", "write_report"}
 
 
 @pytest.mark.parametrize("env", ["modal", "modal_smoke"])

@@ -63,6 +63,10 @@ def epochs(*numbers: int) -> list[tuple[str, dict[str, Any]]]:
     return [("epoch", {"epoch": number, "metrics": {"loss": 1 / number, "auroc": None}}) for number in numbers]
 
 
+def steps(*numbers: int) -> list[tuple[str, dict[str, Any]]]:
+    return [("step", {"step": number, "metrics": {"loss": 1 / number}}) for number in numbers]
+
+
 def a_follower(backend: FolderBackend, tmp_path: Path, call: Call, patience_s: float = 60) -> Follower:
     return Follower(backend, Journal(tmp_path), call, Patience(patience_s, "It runs on."))
 
@@ -99,6 +103,26 @@ def test_every_epoch_is_reported_once_with_gaps_doubles_and_any_order(
     (kept,) = Journal(tmp_path).calls()
     assert kept.last_event == 60
     assert {epoch for epoch, _ in kept.epochs} == set(range(1, 41))
+
+
+@pytest.mark.parametrize("seed", [None, 1, 2, 3, 4, 5])
+def test_every_step_is_reported_once_and_kept_beside_the_call(
+    seed: int | None, call: Call, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(following, "GAP_S", 0.0)
+    told: list[tuple[int, float]] = []
+    tracking.forget()
+    tracking.listen(lambda metrics, epoch: None, steps=lambda points: told.extend((n, each["loss"]) for each, n in points))
+    happened(call, *steps(*range(1, 21)), *steps(*range(1, 41)))
+    a_follower(FolderBackend(seed), tmp_path, call).follow()
+    assert sorted(told) == [(number, 1 / number) for number in range(1, 41)]
+    assert {number: metrics["loss"] for metrics, number in Journal(tmp_path).steps(call.call)} == dict(told)
+    follower = a_follower(FolderBackend(seed), tmp_path, Journal(tmp_path).find(call.call))
+    follower.follow()
+    assert len(told) == 40, "a later process hears nothing anew"
+    follower.replay()
+    tracking.forget()
+    assert sorted(told[40:]) == sorted(told[:40])
 
 
 def test_a_later_process_goes_on_where_the_journal_stands(call: Call, tmp_path: Path, reports: list[Any]) -> None:
@@ -156,7 +180,10 @@ def test_a_provider_silent_for_a_while_costs_no_event(
     happened(call, *epochs(1, 2))
     a_follower(FolderBackend(silent_for=2), tmp_path, call).follow()
     assert [epoch for epoch, _ in reports] == [1, 2]
-    assert "asked again in 2 s" in caplog.text
+    told = [record.getMessage() for record in caplog.records if "contact" in record.getMessage()]
+    assert len(told) == 2
+    assert re.match(r"no contact \(nobody answers\); asked again and again for \d+ s", told[0])
+    assert told[1].startswith("contact again after")
 
 
 def test_out_of_patience_says_what_to_do_and_leaves_the_call_running(call: Call, tmp_path: Path) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import subprocess
 import sys
 import time
@@ -14,10 +15,12 @@ from seizure_pipeline.remote.backend import RemoteError
 from seizure_pipeline.remote.journal import Call, Journal, new_name
 from seizure_pipeline.remote.records import Request
 
+SETTINGS: dict[str, object] = {"backend": "subprocess", "far_root": "/far", "tags": {}}
+
 
 def a_call(name: str = "train-1", started_s: float = 1.0, **params: object) -> Call:
     request = Request(name, "train", "far", ("training",), params, "2026", "/far", "c0de", "3.11", secret_keys=("FAR_TOKEN",))
-    return Call(request, "folder", "app", started_s, "inputs", "settings", ("train", "score"), epochs=((1, {"loss": 0.5}),))
+    return Call(request, "folder", "app", started_s, "inputs", SETTINGS, ("train", "score"), epochs=((1, {"loss": 0.5}),))
 
 
 def test_what_is_written_is_read_again(tmp_path: Path) -> None:
@@ -26,6 +29,17 @@ def test_what_is_written_is_read_again(tmp_path: Path) -> None:
     for call in calls:
         journal.write(call)
     assert Journal(tmp_path).calls() == [calls[2], calls[0], calls[1]]
+
+
+def test_a_record_without_the_settings_that_lead_back_to_its_call_is_none(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    journal = Journal(tmp_path)
+    journal.write(a_call("train-1"))
+    (record,) = (tmp_path / "remote").glob("*.json")
+    record.write_text(json.dumps({**json.loads(record.read_text()), "settings": "a fingerprint"}))
+    assert journal.calls() == []
+    assert "train-1.json: not a record of a call (settings are 'a fingerprint')" in caplog.text
 
 
 def test_a_call_is_found_by_how_its_name_begins_if_that_is_one(tmp_path: Path) -> None:
@@ -118,3 +132,16 @@ def test_a_second_process_is_refused_and_told_which_the_first_is(tmp_path: Path)
 
 def test_names_of_calls_of_the_same_second_differ() -> None:
     assert len({new_name("train") for _ in range(20)}) > 1
+
+
+def test_a_line_of_a_step_that_a_kill_cut_hides_no_other(tmp_path: Path) -> None:
+    journal, path = Journal(tmp_path), tmp_path / "remote/train-1.steps.jsonl"
+    assert journal.steps("train-1") == []
+    journal.add_steps("train-1", [({"loss": 0.5}, 20), ({"loss": 0.25}, 40)])
+    content = path.read_bytes()
+    for cut in range(1, len(content.splitlines()[-1]) + 1):
+        path.write_bytes(content[:-cut])
+        Journal(tmp_path).add_steps("train-1", [({"loss": 0.25}, 40), ({"loss": 0.125}, 60)])
+        kept = {step: metrics for metrics, step in Journal(tmp_path).steps("train-1")}
+        assert kept == {20: {"loss": 0.5}, 40: {"loss": 0.25}, 60: {"loss": 0.125}}
+    assert Journal(tmp_path).calls() == []

@@ -3,17 +3,21 @@
 from __future__ import annotations
 
 import hashlib
+import re
+import tomllib
 from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
 from modal_plane import REPOSITORY, plane, project_copy, request, settings
+from modal_proto import api_pb2
 
 from seizure_pipeline.remote.context import source_fingerprint
 from seizure_pipeline.remote.modal_app import name_of
 from seizure_pipeline.remote.modal_backend import ModalBackend
 from seizure_pipeline.remote.modal_image import PROJECT, STAYS_HERE, Packages, python_minor, shipped, travelling
-from seizure_pipeline.remote.settings import RemoteSettings, Resources
+from seizure_pipeline.remote.settings import RemoteSettings
 
 __all__ = ["plane"]
 pytestmark = pytest.mark.filterwarnings("ignore::ResourceWarning")  # of the plane
@@ -90,7 +94,8 @@ def test_the_function_that_is_made_is_the_one_of_conf(plane: Any) -> None:
     assert bucket.read_only
     assert bucket.bucket_endpoint_url == "https://s3.eu-west-1.amazonaws.com"
     assert bucket.credentials_secret_id in one.secret_ids
-    assert plane.apps[one_app(plane)]["name"].startswith("seizures-train-")
+    assert plane.apps[one_app(plane)]["name"] == "seizures-call-train"
+    assert one.autoscaler_settings.max_containers == 1
     assert plane.all("SecretGetOrCreate")[0].required_keys == ["AWS_ACCESS_KEY_ID"]
 
 
@@ -113,7 +118,9 @@ def test_the_image_has_this_python_torch_first_and_the_pins_and_a_kernel_built_a
     assert asked <= pins
     assert "kedro==1.7.0" in asked
     assert not {word.partition("==")[0] for word in asked} & STAYS_HERE
-    assert "mamba-ssm==2.3.2.post1" in installs[-1]
+    extra = tomllib.loads((REPOSITORY / "pyproject.toml").read_text())["project"]["optional-dependencies"]["gpu"]
+    assert {word for word in installs[-1].split() if "==" in word} == {line.partition(";")[0] for line in extra}
+    assert {"CC=gcc", "CXX=g++"} <= set(installs[-1].split()), "the Python that Modal adds names clang, which is not there"
     assert "--no-build-isolation" in installs[-1]
     assert next(index for index, line in enumerate(lines) if "apt-get install" in line) < lines.index(installs[0])
     assert "build-essential git" in "".join(lines)
@@ -142,25 +149,37 @@ def test_a_change_of_code_ships_other_files_in_the_same_image_and_a_change_of_a_
     assert len(plane.images) == len(layers) + 2, "the layer of pins, and the one of packages"
 
 
+def newest(plane: Any) -> Any:
+    """The function that was made last, as it was asked for."""
+    return plane.functions[list(plane.functions)[-1]]["def"]
+
+
 def shipped_files(plane: Any) -> list[str]:
     """What the newest function's containers find at their start."""
-    newest = plane.functions[list(plane.functions)[-1]]["def"]
-    return [file.filename for mount in newest.mount_ids for file in plane.mounts[mount]]
+    return [file.filename for mount in newest(plane).mount_ids for file in plane.mounts[mount]]
 
 
-def test_the_same_machine_and_code_share_an_app_and_other_code_never_takes_over_one_that_runs(tmp_path: Path) -> None:
-    conf, old = settings(), request(REPOSITORY, "train")
-    machine = conf.tags["gpu"]
-    again = request(REPOSITORY, "train", call="another", run_id="later", params={"training.epochs": 3})
-    assert name_of(conf, old, machine) == name_of(conf, again, machine)
-    others = [
-        name_of(conf, request(REPOSITORY, "train", code="another"), machine),
-        name_of(conf, request(REPOSITORY, "compute_traces"), machine),
-        name_of(conf, old, Resources(cpu=3)),
-        name_of(settings(volumes={"/vol": {"name": "elsewhere"}}), old, machine),
-    ]
-    assert len({name_of(conf, old, machine), *others}) == 5
-    assert len(name_of(settings(app="a" * 60), old, machine)) == 64
+def test_no_app_is_deployed_over_another_and_none_is_left_once_its_call_ended(plane: Any) -> None:
+    backend, calls = ModalBackend(settings(), REPOSITORY), [request(REPOSITORY, "train", call=name) for name in ("one", "two")]
+    for call in calls:
+        backend.start(call, settings().tags["gpu"])
+    assert sorted(app["name"] for app in plane.apps.values()) == ["seizure-pipeline-one", "seizure-pipeline-two"]
+    stopped = api_pb2.APP_STATE_STOPPED
+    for count, call in enumerate(calls, 1):
+        for _ in range(2):
+            backend.give_back(call)
+        assert [app["state"] for app in plane.apps.values()].count(stopped) == count
+    long = request(REPOSITORY, "train", call="list_recordings_now-20260102-030405-abcd")
+    assert name_of(settings(app="a" * 60), long) == f"{'a' * 23}-{long.call}"
+
+
+@pytest.mark.parametrize("env", ["modal", "modal_smoke"])
+def test_the_compiler_of_the_image_is_of_the_cuda_that_torch_is_built_with(env: str) -> None:
+    """Measured: the metadata of its wheel for Linux ask for cuda-toolkit 13.0.3."""
+    cuda_of_torch = {"torch==2.13.0": "13.0"}
+    runner = yaml.safe_load((REPOSITORY / "conf" / env / "runner.yml").read_text())
+    wanted = cuda_of_torch[Packages.of(REPOSITORY).torch]
+    assert re.fullmatch(rf"nvidia/cuda:{wanted}\.\d+-devel-ubuntu24\.04", runner["image"]["cuda"])
 
 
 def test_credentials_and_conf_local_never_leave(plane: Any, tmp_path: Path) -> None:
@@ -200,7 +219,7 @@ def test_a_gpu_alone_goes_as_one_and_none_as_none(plane: Any) -> None:
     conf["tags"]["gpu"]["gpu"] = "H100"
     _, made = started(plane, conf)
     assert [each.function.resources.gpu_config.gpu_type for each in made.function_data.ranked_functions] in ([], ["H100"])
-    assert plane.functions["fu-1"]["def"].resources.gpu_config.gpu_type == "H100"
-    assert plane.functions["fu-1"]["def"].resources.gpu_config.count == 1
-    _, _ = started(plane, settings().model_dump())
-    assert plane.functions["fu-2"]["def"].resources.gpu_config.count == 0
+    gpu = newest(plane).resources.gpu_config
+    assert (gpu.gpu_type, gpu.count) == ("H100", 1)
+    started(plane, settings().model_dump())
+    assert newest(plane).resources.gpu_config.count == 0

@@ -114,7 +114,7 @@ def test_an_input_that_is_not_here_or_too_large_is_refused(planned: Planned) -> 
 def test_a_folder_filled_there_and_read_here_must_come_home(planned: Planned) -> None:
     del planned.settings["bring_home"]["traces"]
     found = planned.problems(PIPELINES["training"] + PIPELINES["evaluation"])
-    assert {line.partition(":")[0] for line in found} == {"score_traces", "draw_curve"}
+    assert {line.partition(":")[0] for line in found} == {"score_traces", "score_held_out", "count_by_patient", "draw_curve"}
     assert all('add `bring_home: {traces: ["**"]}` to runner.yml' in line for line in found)
 
 
@@ -130,7 +130,7 @@ def test_a_folder_that_both_sides_share_may_be_filled_and_read_anywhere(planned:
     whole = PIPELINES["windowing"] + PIPELINES["training"] + PIPELINES["evaluation"]
     assert planned.problems(whole) == []
     planned.settings["far_root"] = str(planned.root / "there")
-    apart = {"train", "compute_traces", "score_traces", "draw_curve", "draw_pages"}
+    apart = {"train", "compute_traces", "score_traces", "score_held_out", "count_by_patient", "draw_curve", "draw_pages"}
     assert {line.partition(":")[0] for line in planned.problems(whole)} == apart
 
 

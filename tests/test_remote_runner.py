@@ -51,6 +51,7 @@ def test_mlflow_holds_the_same_run(both: tuple[Path, str, str]) -> None:
     assert (far.data.tags["kedro.env"], near.data.tags["kedro.env"]) == ("far", "near")
     assert history(far) == history(near)
     assert [step for step, _ in history(far)["epoch/train_loss"]] == [1, 2, 3]
+    assert [step for step, _ in history(far)["step/train_loss"]] == list(range(4, 28, 4))
     assert far.data.params == near.data.params
     assert far.info.status == near.info.status == "FINISHED"
     client = mlflow.MlflowClient()
@@ -142,10 +143,12 @@ def test_a_dry_run_and_a_refused_run_leave_nothing_behind(blank: Path) -> None:
     assert planned.returncode == 0, planned.stderr
     assert "train  runs on subprocess (tag gpu)" in planned.stdout
     assert BILL not in planned.stdout
-    refused = kedro(blank, "run", "--env", "far", "--pipelines", "training", "--runner-params", "tags.gpu.cpu=1")
+    asked = ("--pipelines", "training", "--runner-params", "tags.gpu.gpu=H999,tags.gpu.cpu=1")
+    refused = kedro(blank, "run", "--env", "far", *asked)
     assert refused.returncode == 1
-    assert "nothing was started; 1 things stand against it" in refused.stderr
-    assert "1 cores for" in refused.stderr
+    assert "nothing was started; 2 things stand against it" in refused.stderr
+    assert "runner.yml asks for 1 x H999; backend subprocess runs here, and here is " in refused.stderr
+    assert refused.stderr.count("takes this machine as it is: tags.gpu.cpu of runner.yml change nothing") == 1
     assert (len(runs_of(blank)), len(calls_of(blank))) == before
     assert not list(blank.glob("data/far/0[78]*"))
 
@@ -183,6 +186,7 @@ def test_isolated_trains_in_a_process_of_its_own_on_the_data_of_this_one(far_pro
     shutil.copytree(project / "conf/isolated", project / "conf/far", dirs_exist_ok=True)
     done = kedro(project, "run", "--env", "far", "--pipelines", "training")
     assert done.returncode == 0, done.stderr
+    assert "change nothing" not in done.stderr
     names = {path.name for path in (project / "data/far/06_models").rglob("*") if path.is_file()}
     assert names == {"checkpoint.json", "config.json", "state.safetensors", "weights.safetensors"}
     again = kedro(project, "run", "--env", "far", "--pipelines", "training")

@@ -73,10 +73,11 @@ def written(request: Request) -> list[Event]:
 
 
 def assert_each_once(request: Request, heard: list[Event]) -> None:
-    """Events as they were heard are those written, numbered from 1 without a gap, each epoch among them once."""
+    """Events as they were heard are those written, numbered from 1 without a gap, each epoch and each step among them once."""
     assert [event.number for event in heard] == list(range(1, len(heard) + 1))
     assert heard == written(request)
     assert [event.facts["epoch"] for event in heard if event.kind == "epoch"] == [1, 2, 3]
+    assert [event.facts["step"] for event in heard if event.kind == "step"] == list(range(4, 3 * STEPS + 1, 4))
 
 
 @dataclass(frozen=True)

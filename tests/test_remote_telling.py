@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 import threading
 import time
 from pathlib import Path
@@ -54,14 +56,61 @@ def test_what_cannot_be_made_safe_fails_the_attempt(odd_project: Path, tmp_path:
     assert ear.heard == []
 
 
-def test_a_commit_that_hangs_is_given_up_after_the_grace_and_fails_the_attempt(odd_project: Path, tmp_path: Path) -> None:
+def test_a_commit_that_hangs_is_given_up_with_a_warning_and_fails_the_attempt(
+    odd_project: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("seizure_pipeline.remote.supervisor.COMMIT_S", 1.0)
     ear = odd(odd_project, tmp_path, "say", grace_s=1.0)
     let_go = threading.Event()
-    with pytest.raises(AttemptFailed, match="has not ended within 1 s and was given up"):
+    with pytest.raises(AttemptFailed, match="could not be made safe"):
         supervise(ear.request, odd_project, lambda: let_go.wait(60), ear, lambda: False)
     assert not let_go.is_set()
     let_go.set()
     assert ear.heard == []
+    warnings = [event.facts["message"] for event in written(ear.request) if event.kind == "log"]
+    assert any("has not ended within 1 s and was given up" in message for message in warnings)
+
+
+@pytest.mark.parametrize("node", ["wait", "hang"])
+def test_a_commit_that_hangs_while_the_node_runs_keeps_it_from_neither_stopping_nor_being_told(
+    odd_project: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, node: str
+) -> None:
+    """The first never ends, all later ones are well. A node that heeds saves itself, one that does not is killed."""
+    monkeypatch.setattr("seizure_pipeline.remote.supervisor.COMMIT_S", 1.0)
+    monkeypatch.setattr("seizure_pipeline.remote.telling.PAUSE_S", 0.1)
+    ear = odd(odd_project, tmp_path, node, grace_s=2.0)
+    let_go, tries = threading.Event(), []
+
+    def commit() -> None:
+        tries.append(1)
+        if len(tries) == 1:
+            let_go.wait(60)
+
+    began_s = time.monotonic()
+    outcome = supervise(ear.request, odd_project, commit, ear, lambda: bool(ear.of_kind("checkpoint")))
+    let_go.set()
+    assert outcome.status == "stopped"
+    assert ear.heard == written(ear.request), "what the commit that hung was of is told by the next"
+    assert time.monotonic() - began_s < 40
+
+
+HANGING = """
+import sys, threading, time
+from seizure_pipeline.remote.records import Event
+from seizure_pipeline.remote.telling import Telling
+telling = Telling(lambda: threading.Event().wait(), print, print, 0.1)
+telling.add(Event(1, "log", 0.0, {}))
+telling.go_on()
+try:
+    telling.finish(0.1)
+except RuntimeError as error:
+    print("given up", flush=True)
+"""
+
+
+def test_a_commit_that_never_ends_keeps_no_process_alive() -> None:
+    done = subprocess.run([sys.executable, "-c", HANGING], capture_output=True, text=True, timeout=30, check=True)
+    assert done.stdout.splitlines()[-1] == "given up"
 
 
 def test_commits_are_seldom_and_never_two_at_once() -> None:
@@ -82,7 +131,7 @@ def test_commits_are_seldom_and_never_two_at_once() -> None:
         telling.add(Event(number, "log", 0.0, {}))
         telling.go_on()
         time.sleep(0.005)
-    telling.finish()
+    telling.finish(10.0)
     assert told == list(range(1, 41))
     assert len(commits) == 2  # the first at once, then the last; a pause lies between any other two
     assert failures == []
@@ -94,12 +143,13 @@ def test_commits_are_seldom_and_never_two_at_once() -> None:
 def test_events_are_numbered_on_after_what_is_whole(torn: bytes, tmp_path: Path) -> None:
     folder = CallFolder(tmp_path)
     for number in (1, 2, 3):
-        folder.add("epoch", {"epoch": number, "metrics": {"loss": 1.0}})
+        folder.add("epoch" if number < 3 else "step", {"epoch": number, "step": number, "metrics": {"loss": 1.0}})
     folder.close()
     with (tmp_path / EVENTS).open("ab") as stream:
         stream.write(torn)
     again = CallFolder(tmp_path)
     assert again.add("epoch", {"epoch": 2, "metrics": {"loss": 1.5}}) is None
+    assert again.add("step", {"step": 3, "metrics": {"loss": 1.5}}) is None
     again.add("epoch", {"epoch": 4, "metrics": {"loss": 0.5}})
     again.close()
     events, size = whole_events((tmp_path / EVENTS).read_bytes())

@@ -224,4 +224,27 @@ def test_a_gpu_that_is_not_here_is_a_problem(tmp_path: Path, monkeypatch: pytest
     backend = SubprocessBackend(tmp_path)
     assert backend.problems([MACHINE]) == []
     (problem,) = backend.problems([MACHINE, Resources(gpu=("A100-80GB",))])
-    assert "A100-80GB" in problem
+    assert problem.endswith("asks for 1 x A100-80GB; backend subprocess runs here, and here is no GPU")
+
+
+@pytest.mark.parametrize(
+    ("gpu", "count", "is_here"),
+    [
+        (("A100-80GB",), 2, True),
+        (("A100-80GB",), 3, False),
+        (("A100-40GB",), 1, False),
+        (("A100",), 1, True),
+        (("H100!", "L40S"), 1, True),
+        (("H100",), 1, False),
+        (("L4",), 1, False),
+        (("RTX-PRO-6000",), 1, True),
+    ],
+)
+def test_a_gpu_of_another_kind_is_not_the_one_that_is_asked_for(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, gpu: tuple[str, ...], count: int, is_here: bool
+) -> None:
+    here = ["NVIDIA A100-SXM4-80GB", "NVIDIA A100 80GB PCIe", "NVIDIA L40S", "NVIDIA RTX PRO 6000 Blackwell"]
+    monkeypatch.setattr("seizure_pipeline.remote.subprocess_backend.gpu_names", lambda: here)
+    problems = SubprocessBackend(tmp_path).problems([Resources(gpu=gpu, gpu_count=count)])
+    assert (problems == []) is is_here
+    assert all(f"{count} x {' or '.join(gpu)}" in problem for problem in problems)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -13,18 +13,19 @@ import click
 from seizure_pipeline.remote.backend import Backend, RemoteError
 from seizure_pipeline.remote.journal import UNFINISHED, Call, Journal
 from seizure_pipeline.remote.patience import Patience
-from seizure_pipeline.remote.runner import backend_of, checked_settings, journal_of
+from seizure_pipeline.remote.runner import backend_of, checked_settings, journal_of, settings_of
+from seizure_pipeline.remote.settings import RemoteSettings
 from seizure_pipeline.remote.standing import attach_command, settled, with_spent
 from seizure_pipeline.summary import print_bill
 
 
 @dataclass(frozen=True, slots=True)
 class Desk:
-    """The journal of an environment's data folder and the provider that its runner.yml names."""
+    """The journal of an environment's data folder; each call is asked after as it was sent, by the settings in the journal."""
 
     journal: Journal
-    backend: Backend
-    patience_s: float
+    project: Path
+    backend_for: Callable[[RemoteSettings, Path], Backend] = backend_of
 
     @classmethod
     def of(cls, runner: dict[str, Any], project: Path, data_root: Path) -> Desk:
@@ -32,8 +33,15 @@ class Desk:
         kind = runner.pop("type")
         if "backend" not in runner:
             raise RemoteError(f"the runner of this environment is {kind}, which sends nothing elsewhere; give --env")
-        settings = checked_settings(runner, project)
-        return cls(journal_of(settings, data_root), backend_of(settings, project), settings.patience_s)
+        return cls(journal_of(checked_settings(runner, project), data_root), project)
+
+    def backend(self, call: Call) -> Backend:
+        """What carried a call, as it did."""
+        return self.backend_for(settings_of(call, self.project), self.project)
+
+    def patience(self, call: Call, advice: str = "") -> Patience:
+        """How long to ask a call's provider."""
+        return Patience(settings_of(call, self.project).patience_s, advice)
 
 
 def list_calls(desk: Desk) -> None:
@@ -51,9 +59,11 @@ def list_calls(desk: Desk) -> None:
 def print_logs(desk: Desk, name: str, follow: bool) -> None:
     """Print the lines of a call's machine."""
     call = desk.journal.find(name)
-    if call.call_id is None:
-        raise RemoteError(f"call {call.call} was never confirmed to have started")
-    for line in desk.backend.logs(call.call_id, call.request, follow):
+    backend = desk.backend(call)
+    call_id = call.call_id or desk.patience(call).asking(lambda: backend.find(call.request))
+    if call_id is None:
+        raise RemoteError(f"call {call.call} was never confirmed to have started, and nothing of it has begun")
+    for line in backend.logs(call_id, call.request, follow):
         click.echo(line)
 
 
@@ -64,7 +74,8 @@ def stop_call(desk: Desk, name: str) -> None:
         click.echo(f"{call.call} ended already: {ended}")
         return
     advice = f"{call.call} was perhaps not asked to stop, and may run on; try again, or stop it at {call.backend}"
-    Patience(desk.patience_s, advice).asking(lambda: desk.backend.stop(call.call_id or "", call.request))
+    backend = desk.backend(call)
+    desk.patience(call, advice).asking(lambda: backend.stop(call.call_id or "", call.request))
     click.echo(f"{call.call} is asked to save what it has and to end; the same `kedro run` continues there")
 
 
@@ -79,7 +90,7 @@ def _outcome_known(desk: Desk, call: Call) -> str | None:
     status = call.status
     if status in UNFINISHED:
         try:
-            ended = settled(desk.backend, call)
+            ended = settled(desk.backend(call), call)
         except RemoteError:
             return None
         status = "running" if ended is None else ended.status
@@ -92,11 +103,12 @@ def _now(desk: Desk, call: Call) -> Call:
         return call
     unconfirmed = "" if call.call_id else ", not confirmed to have started"
     try:
-        ended = settled(desk.backend, call)
+        backend = desk.backend(call)
+        ended = settled(backend, call)
         if ended is not None:
             fetch = f", not brought home: {attach_command(call)} does that" if ended.status == "finished" else ""
             return replace(ended, status=f"{ended.status}{unconfirmed}{fetch}")
-        running = with_spent(desk.backend, call)
+        running = with_spent(backend, call)
         if running is not None:
             return replace(running, status=f"running{unconfirmed}")
         return replace(call, status=f"{call.status}{unconfirmed}, {_as_of(desk, call)}")

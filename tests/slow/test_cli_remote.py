@@ -78,7 +78,7 @@ def test_a_detached_run_is_closed_by_nobody_until_attach_brings_it_home_and_runs
     assert f"node train already runs over there. It runs on as call {call.call}" in second.stderr
     elsewhere = kedro(project, *arguments, "--runner-params", f"attach={call.call},far_root=elsewhere")
     assert elsewhere.returncode == 1
-    assert f"works in {project}/far_root; far_root of runner.yml is now {project}/elsewhere" in elsewhere.stderr
+    assert f"works in {project}/far_root; this command names far_root {project}/elsewhere" in elsewhere.stderr
     attached = kedro(project, "remote", "attach", call.call, *FAR)
     assert attached.returncode == 0, attached.stderr
     assert [each.request.grace_s for each in calls_of(project)] == [21.0, 21.0]  # what was asked of the run goes on

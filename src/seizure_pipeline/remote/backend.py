@@ -46,6 +46,11 @@ class Backend(Protocol):
     def put(self, local: Path, far: str) -> None:
         """Copy a file there, whole or not at all, over what is there."""
 
+    def put_new(self, local: Path, far: str) -> bool:
+        """Copy a file there unless there is one; whether it was copied. Of several that try at once, one does.
+
+        Where the answer to it was lost on the way, it may say False of a file that it copied."""
+
     def get(self, far: str, local: Path) -> None:
         """Copy a file here, whole or not at all; FileNotFoundError where there is none."""
 
@@ -53,7 +58,12 @@ class Backend(Protocol):
         """Files below a folder there: path relative to it -> bytes; empty where there is no folder."""
 
     def start(self, request: Request, machine: Resources) -> str:
-        """Start a node and return the call's id, by which any process can come back to it."""
+        """Start a node and return the call's id, by which any process can come back to it.
+
+        After LostContact it may run, or not; asked again, nothing runs beside what began before."""
+
+    def find(self, request: Request) -> str | None:
+        """The id of a call whose start lost its answer, as told by what began over there; None before that."""
 
     def events(self, call_id: str, request: Request, after: int, wait_s: float) -> list[Event]:
         """Events with numbers beyond `after` in their order, as soon as there are any; after `wait_s` none.
@@ -67,6 +77,9 @@ class Backend(Protocol):
         """Ask the node to write a checkpoint and end; returns at once.
 
         `call_id` is empty for a call that was never confirmed to have started: all that tells it then is its request."""
+
+    def give_back(self, request: Request) -> None:
+        """Take away what was set up for a call that ended, at the provider; its files stay. Again, it does nothing."""
 
     def logs(self, call_id: str, request: Request, follow: bool) -> Iterator[str]:
         """What the far machine printed, a line at a time; with `follow` until the call ends."""

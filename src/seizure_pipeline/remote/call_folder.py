@@ -12,6 +12,7 @@ from typing import Any
 
 from seizure_pipeline.remote.records import Event, Outcome
 
+ONCE = frozenset({"epoch", "step"})
 REQUEST, EVENTS, OUTCOME, SPENT = "request.json", "events.jsonl", "outcome.json", "spent.json"
 
 
@@ -27,14 +28,14 @@ class Spent:
 class CallFolder:
     """Writes a call's events, numbered from 1 over all attempts, and its outcome. A torn end of an earlier attempt is cut.
 
-    An epoch is written once: an attempt that goes on reports those of earlier ones again."""
+    Numbers of an epoch or a step are written once: an attempt that goes on reports those of earlier ones again."""
 
     def __init__(self, path: Path) -> None:
         self.path = path
         path.mkdir(parents=True, exist_ok=True)
         kept = _keep_whole(path / EVENTS)
         self.last = len(kept)
-        self._epochs = {_epoch_of(event.facts) for event in kept if event.kind == "epoch"}
+        self._told = {_numbered(event.kind, event.facts) for event in kept if event.kind in ONCE}
         self._stream = (path / EVENTS).open("ab")
 
     def close(self) -> None:
@@ -42,11 +43,11 @@ class CallFolder:
         self._stream.close()
 
     def add(self, kind: str, facts: Mapping[str, Any], at_s: float | None = None) -> Event | None:
-        """Write an event; None for an epoch that is written already."""
-        if kind == "epoch":
-            if _epoch_of(facts) in self._epochs:
+        """Write an event; None for an epoch or a step that is written already."""
+        if kind in ONCE:
+            if (told := _numbered(kind, facts)) in self._told:
                 return None
-            self._epochs.add(_epoch_of(facts))
+            self._told.add(told)
         self.last += 1
         event = Event(self.last, kind, time.time() if at_s is None else at_s, dict(facts))
         self._stream.write(f"{event.to_json()}\n".encode())
@@ -120,5 +121,5 @@ def _event_of(line: bytes) -> Event | None:
         return None
 
 
-def _epoch_of(facts: Mapping[str, Any]) -> tuple[int, frozenset[str]]:
-    return int(facts["epoch"]), frozenset(facts["metrics"])
+def _numbered(kind: str, facts: Mapping[str, Any]) -> tuple[str, int, frozenset[str]]:
+    return kind, int(facts[kind]), frozenset(facts["metrics"])

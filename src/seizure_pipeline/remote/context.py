@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from pydantic import Field
 
-from seizure_pipeline.configuration import Settings
+from seizure_pipeline.configuration import SOURCE, Settings
 
 if TYPE_CHECKING:
     from kedro.pipeline import Pipeline
@@ -70,7 +70,7 @@ def source_fingerprint(project: Path) -> str:
 
 
 def _travelling(project: Path) -> list[Path]:
-    source = (project / "src").rglob("*.py")
+    source = (file for file in (project / "src").rglob("*") if file.suffix in SOURCE)
     settings = (file for file in (project / "conf").rglob("*.yml") if not _is_private(file.relative_to(project / "conf")))
     return sorted([*source, *settings])
 

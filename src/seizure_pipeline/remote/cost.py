@@ -12,6 +12,8 @@ from seizure_pipeline.remote.records import Request
 from seizure_pipeline.remote.settings import Rates, RemoteSettings, Resources
 
 MIB_PER_GIB = 1024
+OF_NO_WEIGHT = ("results", "mlflow_parent", "training.optimizer", "training.loss", "training.seed")
+"""Runtime parameters that say where a node's work goes or what is learned, and not how much work it is."""
 LOST_S = 600.0  # of every attempt: start of the session, opening the cache, and steps since the last checkpoint
 
 
@@ -101,11 +103,16 @@ def estimate(
 ) -> Estimate | None:
     """Hours and price of a node; None where neither an earlier call nor `expected_hours` tells the hours.
 
-    Of the finished calls of this node, environment, GPUs and these parameters (of any, where there is none) the longest
-    counts, with the hours of those that it went on from; one that found its work done says little."""
-    told = _measured(node, env, params, machine, finished)
+    Of the finished calls of this node, environment, GPUs and these parameters (but for those OF_NO_WEIGHT) the longest
+    counts, with the hours of those that it went on from; one that found its work done says little. Calls of other
+    parameters tell less than `expected_hours`: an epoch says nothing of a hundred."""
+    calls = [call for call in finished if (call.node, call.env) == (node, env)]
+    whole = [work for work in _works(calls) if all(call.request.gpu == machine.gpu for call in work)]
+    told = _longest([work for work in whole if _weighty(work[-1].params) == _weighty(params)])
     if told is None and node in settings.expected_hours:
         told = settings.expected_hours[node], "guess in runner.yml"
+    if told is None and (other := _longest(whole)) is not None:
+        told = other[0], f"{other[1]}, of other parameters"
     if told is None:
         return None
     hours, source = told
@@ -113,17 +120,24 @@ def estimate(
     return Estimate(hours, hours * usd_per_hour(machine, rates) if rates is not None and priced else None, source)
 
 
-def _measured(
-    node: str, env: str | None, params: Mapping[str, Any], machine: Resources, finished: Sequence[FinishedCall]
-) -> tuple[float, str] | None:
-    calls = [call for call in finished if (call.node, call.env) == (node, env)]
-    whole = [work for work in _works(calls) if all(call.request.gpu == machine.gpu for call in work)]
-    same = [work for work in whole if dict(work[-1].params) == dict(params)]
-    longest = max(same or whole, key=_hours, default=None)
+def _longest(works: Sequence[list[FinishedCall]]) -> tuple[float, str] | None:
+    longest = max(works, key=_hours, default=None)
     if longest is None:
         return None
     before = f" and {len(longest) - 1} before it" if len(longest) > 1 else ""
-    return _hours(longest), f"measured in call {longest[-1].call}{before}{'' if same else ', of other parameters'}"
+    return _hours(longest), f"measured in call {longest[-1].call}{before}"
+
+
+def _weighty(params: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
+    """Runtime parameters by dotted name, without those OF_NO_WEIGHT."""
+    found: dict[str, Any] = {}
+    for key, value in params.items():
+        name = f"{prefix}{key}"
+        if isinstance(value, Mapping) and name not in OF_NO_WEIGHT:
+            found |= _weighty(value, f"{name}.")
+        elif not any(name == light or name.startswith(f"{light}.") for light in OF_NO_WEIGHT):
+            found[name] = value
+    return found
 
 
 def _works(calls: Sequence[FinishedCall]) -> list[list[FinishedCall]]:

@@ -8,48 +8,29 @@ import sys
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Any, NoReturn
 
 from seizure_pipeline import tracking
-from seizure_pipeline.configuration import fingerprint
 from seizure_pipeline.remote import cost
-from seizure_pipeline.remote.backend import Backend, Detached, EndedWithoutAWord, LostContact, OutOfReach, RemoteError
-from seizure_pipeline.remote.context import RunContext, remember, source_fingerprint
+from seizure_pipeline.remote.backend import Detached, EndedWithoutAWord, LostContact, OutOfReach, RemoteError
+from seizure_pipeline.remote.context import remember, source_fingerprint
 from seizure_pipeline.remote.failures import error_of
 from seizure_pipeline.remote.following import Follower
-from seizure_pipeline.remote.journal import UNFINISHED, Call, Journal, new_name
+from seizure_pipeline.remote.journal import Call, new_name
 from seizure_pipeline.remote.machine import python_version
-from seizure_pipeline.remote.patience import Patience
+from seizure_pipeline.remote.office import Office
+from seizure_pipeline.remote.place import Place
 from seizure_pipeline.remote.records import Outcome, Request
-from seizure_pipeline.remote.settings import RemoteSettings
-from seizure_pipeline.remote.staging import Staging
-from seizure_pipeline.remote.standing import attach_command, how_to_come_back, settled
+from seizure_pipeline.remote.settings import ONE_COMMAND_ONLY
+from seizure_pipeline.remote.standing import attach_command, how_to_come_back
 from seizure_pipeline.remote.travel import Catalog, Dataset, Leaving
 from seizure_pipeline.runner import made_from
 
 log = logging.getLogger(__name__)
 RESULTS = "results"  # runtime parameter: the folder below data_root of what a run makes
-
-
-@dataclass(frozen=True, slots=True)
-class Office:
-    """What all errands of a run share."""
-
-    settings: RemoteSettings
-    context: RunContext
-    backend: Backend
-    journal: Journal
-
-    def staging(self, advice: str = "") -> Staging:
-        """What moves files, patiently."""
-        return Staging(self.backend, self.settings, self.context.data_root, self.patience(advice))
-
-    def patience(self, advice: str) -> Patience:
-        """How long a provider that does not answer is asked again."""
-        return Patience(self.settings.patience_s, advice)
 
 
 class Errand:
@@ -68,7 +49,7 @@ class Errand:
             self._go_on(self._office.journal.find(attached))
         elif kept is not None:
             log.info("%s: unchanged since call %s finished; nothing is sent", self._leaving.name, kept.call)
-            _report(kept)
+            _report(kept, self._office.journal.steps(kept.call))
         else:
             self._send()
         return [_loaded(dataset, self._catalog) for dataset in self._leaving.datasets if dataset.is_output]
@@ -93,35 +74,31 @@ class Errand:
         return made_from(self._leaving.node.outputs, self._catalog)
 
     def _send(self) -> None:
-        journal, staging = self._office.journal, self._office.staging()
+        journal, name = self._office.journal, self._leaving.name
+        place = Place(self._office, name, str(self._office.context.params.get(RESULTS, "")))
         with ExitStack() as held:
-            with journal.sending(self._leaving.name, self._place()):
-                self._refuse_a_second()
+            with journal.sending(name, place.path):
+                self._office.staging().claim()
+                last = place.look(self._calls())
                 call = self._prepared()
-                carried = staging.carry([dataset for dataset in self._leaving.of_kind("file") if not dataset.is_output])
-                staging.forget([dataset for dataset in self._leaving.of_kind("file") if dataset.is_output])
-                held.enter_context(journal.held(call.call))
-                journal.write(call)
-                call = self._started(call)
+                journal.write(replace(call, status="unsent"))  # so that its place is free where this process dies before
+                with place.given_to(call, last) as confirm:
+                    carried = self._carried()
+                    held.enter_context(journal.held(call.call))
+                    journal.write(call)
+                    call = self._started(call)
+                    confirm(call)
             log.info("%s runs elsewhere as call %s (%s carried there)", call.node, call.call, ", ".join(carried) or "nothing")
             if self._office.settings.detach:
                 raise Detached(how_to_come_back(call))
             self._follow(call)
 
-    def _place(self) -> str:
-        """Where the node works over there, alone."""
-        return f"{self._office.settings.far_root}/{self._office.context.params.get(RESULTS, '')}".rstrip("/")
-
-    def _refuse_a_second(self) -> None:
-        """Two far processes in one folder would overwrite each other's work."""
-        name, far_root = self._leaving.name, self._office.settings.far_root
-        for call in self._calls():
-            if call.request.far_root == far_root and call.status in UNFINISHED:
-                ended = self._office.patience("").asking(partial(settled, self._office.backend, call))
-                if ended is None:
-                    runs = "already runs" if call.call_id else "may run already"
-                    raise RemoteError(f"node {name} {runs} over there. {how_to_come_back(call)}")
-                self._office.journal.write(ended)
+    def _carried(self) -> list[str]:
+        """The names of those of its files that had to be carried there."""
+        staging, files = self._office.staging(), self._leaving.of_kind("file")
+        carried = staging.carry([dataset for dataset in files if not dataset.is_output])
+        staging.forget([dataset for dataset in files if dataset.is_output])
+        return carried
 
     def _prepared(self) -> Call:
         """The call as it will be asked for, with what it is expected to cost."""
@@ -138,7 +115,7 @@ class Errand:
             app=settings.app,
             started_s=time.time(),
             inputs=self._inputs,
-            settings=fingerprint(settings),
+            settings=settings.model_dump(mode="json", exclude_unset=True, exclude=set(ONE_COMMAND_ONLY)),
             left=self._left,
             mlflow_run=tracking.open_run(),
             estimated_hours=None if expected is None else expected.hours,
@@ -182,15 +159,16 @@ class Errand:
         )
 
     def _started(self, call: Call) -> Call:
-        journal, backend = self._office.journal, self._office.backend
+        journal, start = self._office.journal, partial(self._office.backend.start, call.request, self._leaving.machine)
         try:
-            call_id = backend.start(call.request, self._leaving.machine)
+            call_id = self._office.patience(how_to_come_back(call)).asking(start)
             started = replace(call, call_id=call_id, status="running")
             journal.write(started)
         except LostContact as error:  # it may have started
-            raise LostContact(f"{error}. {how_to_come_back(call)}") from error
+            raise OutOfReach(str(error)) from error
         except RemoteError:
             journal.write(replace(call, status="lost"))
+            self._office.give_back(call)
             raise
         except BaseException:
             log.warning("%s", how_to_come_back(call))
@@ -200,18 +178,27 @@ class Errand:
     def _go_on(self, call: Call) -> None:
         """Follow a call of an earlier process, which this one holds, from where that left it."""
         if call.call_id is None:
-            raise RemoteError(f"nobody can follow a call without an id. {how_to_come_back(call)}")
+            call_id = self._office.patience(how_to_come_back(call)).asking(partial(self._office.backend.find, call.request))
+            if call_id is None:
+                raise OutOfReach(f"nothing of call {call.call} has begun over there. {how_to_come_back(call)}")
+            call = replace(call, call_id=call_id, status="running")
+            self._office.journal.write(call)
         log.info("%s: followed from event %d on", call.call, call.last_event + 1)
         self._follow(replace(call, mlflow_run=tracking.open_run() or call.mlflow_run), again=True)
 
     def _follow(self, call: Call, *, again: bool = False) -> None:
         advice = f"The far node is not touched by that. {how_to_come_back(call)}"
         follower = Follower(self._office.backend, self._office.journal, call, self._office.patience(advice))
-        with _watched(follower):
-            if again:
-                follower.replay()
-            outcome = self._attended(follower, advice)
-            follower.settle(outcome)
+        try:
+            with _watched(follower):
+                if again:
+                    follower.replay()
+                outcome = self._attended(follower, advice)
+                follower.settle(outcome)
+        except EndedWithoutAWord:
+            self._office.give_back(call)
+            raise
+        self._office.give_back(call)
         if outcome.status != "finished":
             remember(follower.call)
             raise error_of(outcome, follower.call)
@@ -270,7 +257,8 @@ def _wants_stop(call: Call) -> bool:
         return True
 
 
-def _report(call: Call) -> None:
+def _report(call: Call, steps: Sequence[tracking.Point]) -> None:
+    tracking.report_steps(steps)
     for epoch, metrics in call.epochs:
         tracking.report(metrics, epoch)
 

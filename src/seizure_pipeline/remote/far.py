@@ -15,7 +15,7 @@ import sys
 import threading
 import time
 import traceback
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from types import FrameType
 from typing import Any
@@ -75,13 +75,18 @@ class Teller(logging.Handler):
 
     def listen(self) -> None:
         """Hear all from now on."""
-        tracking.listen(self.report)
+        tracking.listen(self.report, steps=self.report_steps)
         announcements.listen(self.announce)
         logging.getLogger().addHandler(self)
 
     def report(self, metrics: Mapping[str, float], step: int) -> None:
         """Send the metrics of an epoch."""
         self._pipe.send("epoch", {"epoch": step, "metrics": metrics})
+
+    def report_steps(self, points: Sequence[tracking.Point]) -> None:
+        """Send the numbers of steps within epochs."""
+        for metrics, step in points:
+            self._pipe.send("step", {"step": step, "metrics": metrics})
 
     def announce(self, kind: str, facts: Mapping[str, Any]) -> None:
         """Send an announcement; progress only at its pace."""

@@ -11,6 +11,7 @@ from pydantic import BaseModel
 from seizure_pipeline.cache import PreparationSettings, VerifySettings
 from seizure_pipeline.inference.settings import InferenceSettings
 from seizure_pipeline.remote.cost import attempts_allowed, attempts_needed
+from seizure_pipeline.remote.redaction import unset
 from seizure_pipeline.remote.settings import RemoteSettings
 from seizure_pipeline.remote.travel import Catalog, Leaving
 from seizure_pipeline.training.settings import TrainingSettings
@@ -42,6 +43,12 @@ def _feeding(catalog: Catalog) -> tuple[str, int]:
     return f"training.feeding.kind {feeding.kind}, at most", FEEDING_THREADS[feeding.kind]
 
 
+OF_A_PROVIDER = frozenset({"app", "image", "volumes", "buckets"})
+PRICED = frozenset({"cpu", "memory_mib"})
+OF_A_MACHINE = frozenset({"disk_mib", "region", "startup_timeout_s"}) | PRICED
+"""Settings that only a provider of machines heeds."""
+
+
 LOADERS: dict[str, Callable[[Catalog], tuple[str, int]]] = {
     "cache_recordings": _preparing,
     "list_problems": _verifying,
@@ -50,8 +57,10 @@ LOADERS: dict[str, Callable[[Catalog], tuple[str, int]]] = {
 """Node -> the setting that says how many of its workers compute. Those of populate_cache only wait for a network."""
 
 
-def too_few_cores(leaving: Sequence[Leaving], catalog: Catalog) -> list[str]:
-    """Machines with fewer than two cores for each worker that loads."""
+def too_few_cores(leaving: Sequence[Leaving], catalog: Catalog, settings: RemoteSettings) -> list[str]:
+    """Machines with fewer than two cores for each worker that loads; this machine has the cores that it has."""
+    if settings.backend == "subprocess":
+        return []
     problems = []
     for left in leaving:
         if left.name not in LOADERS:
@@ -91,6 +100,30 @@ def _device_problems(left: Leaving, room: str, device: str, settings: RemoteSett
     if not settings.image.kernel:
         problems.append(f"{room}.device is cuda, whose scan needs mamba-ssm, and the image has none; set image.kernel: true")
     return problems
+
+
+def unheeded(leaving: Sequence[Leaving], settings: RemoteSettings) -> list[str]:
+    """One line on all that runner.yml asks for and processes of this machine do not heed; cores and memory make a price."""
+    if settings.backend != "subprocess" or not leaving:
+        return []
+    of_machine = OF_A_MACHINE if settings.rates is None else OF_A_MACHINE - PRICED
+    names = sorted(settings.model_fields_set & OF_A_PROVIDER)
+    tags = {tag for left in leaving for tag in left.node.tags}
+    for tag, machine in settings.tags.items():
+        names += [f"tags.{tag}.{name}" for name in sorted(machine.model_fields_set & of_machine) if tag in tags]
+    for left in leaving:
+        names += [f"nodes.{left.name}.{name}" for name in sorted(settings.nodes.get(left.name, {}).keys() & of_machine)]
+    if not names:
+        return []
+    return [f"backend subprocess takes this machine as it is: {', '.join(names)} of runner.yml change nothing"]
+
+
+def unset_secrets(leaving: Sequence[Leaving], settings: RemoteSettings) -> list[str]:
+    """Variables of secrets that far nodes of this machine lack: they have those of this process."""
+    if settings.backend != "subprocess" or not leaving:
+        return []
+    missing = unset([key for secret in settings.secrets for key in secret.keys])
+    return [f"secrets of runner.yml: {', '.join(missing)} not set here, and far nodes have what is set here"] if missing else []
 
 
 def too_few_attempts(left: Leaving, hours: float) -> list[str]:

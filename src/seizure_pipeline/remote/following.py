@@ -22,7 +22,7 @@ GAP_S = 10.0  # a number that is left out comes by the live way within moments, 
 JOURNAL_EVERY_S = 5.0
 QUIET_S = 60.0
 AGAIN_S = 30.0  # a store that is down keeps whoever asks it waiting, too
-SIGNS_OF_WORK = frozenset({"progress", "epoch", "checkpoint", "log"})
+SIGNS_OF_WORK = frozenset({"progress", "epoch", "step", "checkpoint", "log"})
 Report = Callable[[Mapping[str, float | None], int], None]
 
 
@@ -55,11 +55,13 @@ class Numbers:
 class Voice:
     """Says here what a far node reports: a bar, log lines with its machine's name, metrics of epochs and of the machine."""
 
-    def __init__(self, call: Call) -> None:
+    def __init__(self, call: Call, steps: Sequence[tracking.Point]) -> None:
         self.hours, self.usd = call.hours, call.usd
         self.attempts = call.attempts
         self.epochs: dict[int, Mapping[str, float | None]] = dict(call.epochs)
         self._untold: deque[tuple[Report, Mapping[str, float | None], int]] = deque()
+        self._steps = {step: metrics for metrics, step in steps}
+        self._untold_steps: deque[tracking.Point] = deque()
         self._again_s = 0.0
         self._host = "far machine"
         self._title, self._done, self._total = "", 0, 0
@@ -71,6 +73,8 @@ class Voice:
             self._progress(event.facts)
         elif event.kind == "epoch":
             self._epoch(int(event.facts["epoch"]), event.facts["metrics"])
+        elif event.kind == "step":
+            self._step(int(event.facts["step"]), event.facts["metrics"])
         elif event.kind == "log":
             self._log(event.facts)
         elif event.kind == "attempt":
@@ -85,9 +89,11 @@ class Voice:
             log.warning("[%s] stops: %s", self._host, event.facts["why"])
 
     def replay(self) -> None:
-        """Report again the epochs that an earlier process heard: the record keeps none of them twice."""
+        """Report again the epochs and steps that an earlier process heard: the record keeps none of them twice."""
+        self._untold_steps.extend((metrics, step) for step, metrics in self._steps.items())
         for epoch, metrics in self.epochs.items():
             self._record(tracking.report, metrics, epoch)
+        self.tell()
 
     def tell(self, *, at_once: bool = False) -> bool:
         """Report all that was not recorded yet, not too often where that failed; whether nothing is left."""
@@ -97,10 +103,12 @@ class Voice:
                     report, metrics, step = self._untold[0]
                     report(metrics, step)
                     self._untold.popleft()
+                self._tell_steps()
             except tracking.NotRecorded as error:
                 self._again_s = time.monotonic() + AGAIN_S
-                log.warning("%d live numbers wait, and are told again with the next ones: %s", len(self._untold), error)
-        return not self._untold
+                waiting = len(self._untold) + len(self._untold_steps)
+                log.warning("%d live numbers wait, and are told again with the next ones: %s", waiting, error)
+        return not (self._untold or self._untold_steps)
 
     def end(self) -> None:
         """Take the bar away."""
@@ -124,6 +132,18 @@ class Voice:
             self._untold.append((tracking.report, metrics, epoch))  # first: known, but not told, it would be lost
             self.epochs[epoch] = metrics
             self.tell()
+
+    def _tell_steps(self) -> None:
+        """All together: a store takes a hundred numbers in little more time than one."""
+        if points := list(self._untold_steps):
+            tracking.report_steps(points)
+        for _ in points:
+            self._untold_steps.popleft()
+
+    def _step(self, step: int, metrics: Mapping[str, float]) -> None:
+        if step not in self._steps:
+            self._untold_steps.append((metrics, step))
+            self._steps[step] = metrics
 
     def _record(self, report: Report, metrics: Mapping[str, float | None], step: int) -> None:
         self._untold.append((report, metrics, step))
@@ -151,7 +171,7 @@ class Follower:
     def __init__(self, backend: Backend, journal: Journal, call: Call, patience: Patience) -> None:
         self._backend, self._journal, self._patience = backend, journal, patience
         self.call = call
-        self._numbers, self._voice = Numbers(call.last_event), Voice(call)
+        self._numbers, self._voice = Numbers(call.last_event), Voice(call, journal.steps(call.call))
         self._gap_s = self._written_s = self._heard_s = self._spoke_s = time.monotonic()
 
     def replay(self) -> None:
@@ -200,9 +220,12 @@ class Follower:
         events = self._patience.asking(lambda: self._backend.events(call_id, request, after, wait_s))
         epochs = len(self._voice.epochs)
         unheard = self._numbers.unheard(events)
+        steps = [(event.facts["metrics"], int(event.facts["step"])) for event in unheard if event.kind == "step"]
+        self._journal.add_steps(self.call.call, steps)  # first: the journal's number of the last event counts them as heard
         for event in unheard:
             self._voice.say(event)
             self._numbers.mark(event.number)
+        self._voice.tell()
         now_s = time.monotonic()
         self._mind_silence(unheard, now_s)
         if len(self._voice.epochs) > epochs or (unheard and now_s - self._written_s >= JOURNAL_EVERY_S):

@@ -22,6 +22,7 @@ from typing import Any
 from seizure_pipeline.remote.backend import RemoteError
 from seizure_pipeline.remote.records import Request
 from seizure_pipeline.remote.redaction import Redactor
+from seizure_pipeline.tracking import Point
 
 log = logging.getLogger(__name__)
 FOLDER = "remote"
@@ -31,9 +32,10 @@ Epoch = tuple[int, dict[str, float | None]]
 
 @dataclass(frozen=True, slots=True)
 class Call:
-    """One node that was sent elsewhere; `status` is starting, running, or how it ended (an outcome's, or `lost`).
+    """One node that was sent elsewhere; `status` is unsent, starting, running, or how it ended (an outcome's, or `lost`).
 
-    inputs, settings: fingerprints of what it was made from; left: the nodes that had not run when it started, itself
+    inputs: fingerprint of what it was made from; settings: those of the runner that sent it, as far as they are not defaults,
+    by which any process comes back to it; left: the nodes that had not run when it started, itself
     first; last_event: all events up to this number were heard; outputs: fingerprint of what came home, and `brought`
     the files of folders, path below data_root -> bytes; spent_before_usd: what earlier calls with these inputs took;
     runner_params: those of the command that sent it."""
@@ -43,7 +45,7 @@ class Call:
     app: str
     started_s: float
     inputs: str
-    settings: str
+    settings: dict[str, Any]
     left: tuple[str, ...]
     call_id: str | None = None
     mlflow_run: str | None = None
@@ -87,6 +89,8 @@ class Call:
         facts = json.loads(text)
         request = Request.from_json(json.dumps(facts.pop("request")))
         epochs = tuple((int(epoch), metrics) for epoch, metrics in facts.pop("epochs"))
+        if not isinstance(facts["settings"], dict):
+            raise TypeError(f"settings are {facts['settings']!r}")
         return cls(**{**facts, "left": tuple(facts["left"]), "request": request, "epochs": epochs})
 
 
@@ -108,10 +112,32 @@ class Journal:
         path = self._path(call.call)
         part = path.with_suffix(f".{os.getpid()}.part")
         with open(part, "w") as file:
-            json.dump(self._redactor.plain(asdict(call)), file)
+            file.write(self.text(call))
             file.flush()
             os.fsync(file.fileno())
         part.replace(path)
+
+    def add_steps(self, call: str, steps: Sequence[Point]) -> None:
+        """Write numbers of steps, (numbers by name, steps so far), to a file beside the call, and to the disk: a long run has
+        too many to write them all again whenever one comes."""
+        if not steps:
+            return
+        self._folder.mkdir(parents=True, exist_ok=True)
+        with open(self._steps_path(call), "ab") as file:
+            lines = [json.dumps(self._redactor.plain({"step": step, "metrics": dict(metrics)})) for metrics, step in steps]
+            file.write("".join(f"\n{line}" for line in lines).encode())  # a line that a kill cut stays alone
+            file.flush()
+            os.fsync(file.fileno())
+
+    def steps(self, call: str) -> list[Point]:
+        """The numbers of steps that were written beside a call; a line that a kill cut, whose step comes again, is left out."""
+        path = self._steps_path(call)
+        lines = path.read_text().splitlines() if path.exists() else []
+        return [point for line in lines if (point := _point_of(line)) is not None]
+
+    def text(self, call: Call) -> str:
+        """A call's record as JSON, without secrets."""
+        return json.dumps(self._redactor.plain(asdict(call)))
 
     def calls(self) -> list[Call]:
         """All calls, the oldest first; a file that is not one is named and left out."""
@@ -159,6 +185,9 @@ class Journal:
             file.flush()
             yield
 
+    def _steps_path(self, name: str) -> Path:
+        return self._folder / f"{name}.steps.jsonl"
+
     def _path(self, name: str) -> Path:
         return self._folder / f"{name}.json"
 
@@ -168,3 +197,11 @@ class Journal:
         except (ValueError, KeyError, TypeError, AttributeError) as error:
             log.warning("%s: not a record of a call (%s); what it was of is not known here", path, error)
             return None
+
+
+def _point_of(line: str) -> Point | None:
+    try:
+        facts = json.loads(line)
+        return facts["metrics"], int(facts["step"])
+    except (ValueError, KeyError, TypeError):
+        return None

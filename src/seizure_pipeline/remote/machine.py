@@ -54,6 +54,11 @@ def facts() -> dict[str, str]:
     }
 
 
+def gpu_names() -> list[str]:
+    """The GPUs of this machine, as their driver calls them."""
+    return [row[0] for row in _ask_gpus("name")]
+
+
 class Gauge:
     """How busy the machine is, under the names that MLflow gives to system metrics (without its `system/`)."""
 

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
-import json
 from collections.abc import Callable, Sequence
 from pathlib import Path, PurePosixPath
 from typing import Any
@@ -18,14 +16,12 @@ FUNCTION = "attempt"
 LONGEST_NAME = 64
 
 
-def name_of(settings: RemoteSettings, request: Request, machine: Resources) -> str:
-    """The name of the app for a node, told apart by its code, its machine and all that is mounted.
+def name_of(settings: RemoteSettings, request: Request) -> str:
+    """The name of the app for a call: each has its own, which goes when the call ended.
 
-    An app is never deployed over another one: a later start with other code would be what the next attempt of a call that
-    runs already gets, and that attempt would refuse it."""
-    parts = settings.model_dump(mode="json", include={"image", "volumes", "buckets", "secrets"})
-    facts = json.dumps([request.code, request.python, machine.model_dump(mode="json"), parts], sort_keys=True)
-    ending = f"-{request.node}-{hashlib.sha256(facts.encode()).hexdigest()[:10]}"
+    One that calls share would be deployed over while another call runs in it, whose next attempt would get other code, and
+    nobody could tell when it is used no more."""
+    ending = f"-{request.call}"
     return f"{settings.app[: LONGEST_NAME - len(ending)]}{ending}"
 
 
@@ -47,6 +43,7 @@ def app_of(
         serialized=True,  # it puts the shipped source on the path before it imports any of it
         include_source=False,
         single_use_containers=True,  # an attempt never meets what an earlier one left in memory or on a disk
+        max_containers=1,  # a start that was asked for twice waits, and finds the outcome of the first
         **_machine(machine),
     )
     return app, put_in(_function())

@@ -14,7 +14,8 @@ from pathlib import Path, PurePosixPath
 import modal
 from modal.types import FileEntryType
 
-from seizure_pipeline.remote.backend import EndedWithoutAWord, RemoteError
+from seizure_pipeline.remote.backend import EndedWithoutAWord, LostContact, RemoteError
+from seizure_pipeline.remote.call_folder import EVENTS, OUTCOME
 from seizure_pipeline.remote.modal_app import app_of, name_of, queue_name, secret_of, volumes_of
 from seizure_pipeline.remote.modal_errors import describe, is_result, plainly, translated
 from seizure_pipeline.remote.modal_events import LOOK_S, Heard, lines_of
@@ -39,6 +40,7 @@ class ModalBackend:
     def __init__(self, settings: RemoteSettings, project: Path) -> None:
         self._settings, self._project = settings, project
         self._heard: dict[str, Heard] = {}
+        self._deployed: dict[str, modal.Function[..., str, str]] = {}
 
     def problems(self, machines: Sequence[Resources]) -> list[str]:
         """What Modal would refuse or lacks, a line each, that it does not answer included; asks, changes nothing."""
@@ -55,6 +57,16 @@ class ModalBackend:
         volume, path = self._on_volume(far)
         with plainly(f"{local} to {far}"), volume.batch_upload(force=True) as batch:
             batch.put_file(local, f"/{path}")
+
+    def put_new(self, local: Path, far: str) -> bool:
+        """Copy a file to a volume unless there is one; whether it was copied."""
+        volume, path = self._on_volume(far)
+        try:
+            with plainly(f"{local} to {far}"), volume.batch_upload() as batch:
+                batch.put_file(local, f"/{path}")
+        except FileExistsError:
+            return False
+        return True
 
     def get(self, far: str, local: Path) -> None:
         """Copy a file here, whole or not at all; FileNotFoundError where there is none."""
@@ -80,16 +92,29 @@ class ModalBackend:
         return {str(file.relative_to(path)): size for file, size in files.items() if file != path}
 
     def start(self, request: Request, machine: Resources) -> str:
-        """Deploy the app for this node, machine and code, start the node in it, and return the call's id."""
-        name = name_of(self._settings, request, machine)
-        log.info("%s goes to Modal as app %s; where its packages changed, their image is built first", request.node, name)
-        with plainly(f"starting {request.node} in {name}"), shipped(self._project) as files:
+        """Deploy the app for this call, start the node in it, and return the call's id.
+
+        Started twice, since an answer was lost, the second waits until the first ended, and finds its outcome."""
+        name = name_of(self._settings, request)
+        with plainly(f"starting {request.node} in {name}"):
+            if request.call not in self._deployed:
+                self._deployed[request.call] = self._deploy(name, request.node, machine)
+            volumes = [volume.name for volume in self._settings.volumes.values()]
+            asked = (request.to_json(), queue_name(self._settings), volumes, PROJECT)
+            with ThreadPoolExecutor(1) as pool:  # what it raises when it is full is no class of its own
+                spawned = pool.submit(self._deployed[request.call].spawn, *asked)
+            error = spawned.exception()
+            if type(error) is Exception:
+                raise LostContact(f"starting {request.node} in {name}: {error}")
+            return str(spawned.result().object_id)
+
+    def _deploy(self, name: str, node: str, machine: Resources) -> modal.Function[..., str, str]:
+        log.info("%s goes to Modal as app %s; where its packages changed, their image is built first", node, name)
+        with shipped(self._project) as files:
             app, function = app_of(name, self._settings, machine, self._project, files)
             self._queue().hydrate()
             app.deploy()
-            volumes = [volume.name for volume in self._settings.volumes.values()]
-            call = function.spawn(request.to_json(), queue_name(self._settings), volumes, PROJECT)
-        return str(call.object_id)
+        return function
 
     def events(self, call_id: str, request: Request, after: int, wait_s: float) -> list[Event]:
         """Events with numbers beyond `after` in their order, as soon as there are any; after `wait_s` none.
@@ -115,7 +140,7 @@ class ModalBackend:
             return None
         if isinstance(end, str):
             return Outcome.from_json(end)
-        text = self._text_of(request, "outcome.json")
+        text = self._text_of(request, OUTCOME)
         if text is None:
             raise EndedWithoutAWord(f"{request.node} ({call_id or request.call}) ended without an outcome: {describe(end)}")
         return Outcome.from_json(text)
@@ -127,15 +152,25 @@ class ModalBackend:
         grace passed since the first word, so that nobody over there can be heeding it, Modal is told to kill the containers."""
         with plainly(f"stopping {request.call}"):
             line = self._queue()
-            line.put("stop", partition=word_for(request.call))
+            line.put("stop", block=False, partition=word_for(request.call))  # a full queue would have it wait for ever
             asked_s = float(line.get(block=False, partition=first_word_of(request.call)) or time.time())
-            line.put(asked_s, partition=first_word_of(request.call))
+            line.put(asked_s, block=False, partition=first_word_of(request.call))
             if time.time() - asked_s > DEAF * request.grace_s and (known := call_id or self.find(request)):
                 modal.FunctionCall.from_id(known).cancel(terminate_containers=True)
 
     def find(self, request: Request) -> str | None:
         """The id of a call whose start lost its answer, as its first attempt wrote it down; None before that."""
         return self._text_of(request, CALL_ID) or None
+
+    def give_back(self, request: Request) -> None:
+        """Stop the app of a call that ended; where there is none, or it was stopped, nothing happens."""
+        name = name_of(self._settings, request)
+        self._deployed.pop(request.call, None)
+        with plainly(f"stopping app {name}"):
+            try:
+                modal.App.lookup(name).stop()
+            except modal.exception.NotFoundError:
+                return
 
     def logs(self, call_id: str, request: Request, follow: bool) -> Iterator[str]:
         """What the container printed, a line at a time; with `follow` until the call ends."""
@@ -168,7 +203,7 @@ class ModalBackend:
         return heard.everything(after)
 
     def _written(self, request: Request) -> list[Event]:
-        return lines_of(self._text_of(request, "events.jsonl") or "")
+        return lines_of(self._text_of(request, EVENTS) or "")
 
     def _text_of(self, request: Request, name: str) -> str | None:
         """A file of the call's folder on the volume; None where there is none."""
@@ -193,9 +228,11 @@ class ModalBackend:
             return str(asked.result())
         if isinstance(error, TimeoutError):
             return None
-        if not is_result(error):
-            raise translated(error, f"asking how {call_id or request.call} ended") from error
-        return error
+        if is_result(error):
+            return error
+        if isinstance(error, modal.exception.NotFoundError) and (text := self._text_of(request, OUTCOME)) is not None:
+            return text  # of a call that ended so long ago that Modal forgot it
+        raise translated(error, f"asking how {call_id or request.call} ended") from error
 
     def _on_volume(self, far: str, *, create: bool = True) -> tuple[modal.Volume, PurePosixPath]:
         mount = volume_path(self._settings, far)

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import concurrent.futures
+import errno
+import queue
 from collections.abc import Iterator
 from contextlib import contextmanager
 
 import aiohttp
+from grpclib import Status
 from grpclib.exceptions import GRPCError, ProtocolError, StreamTerminatedError
 from modal import exception
 from modal.config import config
@@ -33,8 +36,13 @@ UNREACHABLE = (
     *_WIRE,
 )
 REFUSED = (exception.AuthError, exception.PermissionDeniedError)
-OF_THE_WAY = (exception.Error, GRPCError, *_WIRE)
+BUSY = (exception.ResourceExhaustedError, queue.Full)
+OF_THE_WAY = (exception.Error, GRPCError, queue.Full, *_WIRE)
 """All that asking Modal may raise."""
+OF_THIS_DISK = frozenset(
+    {errno.EACCES, errno.EDQUOT, errno.EFBIG, errno.EIO, errno.EISDIR, errno.ENOSPC, errno.ENOTDIR, errno.EROFS}
+)
+"""Errors that a file here raises, and no socket does."""
 _RESULTS = (
     exception.FunctionTimeoutError,
     exception.RemoteError,
@@ -49,12 +57,14 @@ _RESULTS = (
 def plainly(doing: str) -> Iterator[None]:
     """Name what was done when Modal raised. LostContact where it did not answer, RemoteError where it said no.
 
-    FileNotFoundError passes: it is an answer."""
+    FileNotFoundError and FileExistsError pass: they are answers; so do errors of files here."""
     try:
         yield
-    except FileNotFoundError:
+    except (FileNotFoundError, FileExistsError):
         raise
     except OF_THE_WAY as error:
+        if isinstance(error, OSError) and error.errno in OF_THIS_DISK:
+            raise
         raise translated(error, doing) from error
 
 
@@ -71,9 +81,16 @@ def translated(error: BaseException, doing: str) -> RemoteError:
         return RemoteError(
             f"{doing}: Modal refuses {_token()}: {error}; `modal token new` makes one, `modal profile` picks one"
         )
-    if isinstance(error, UNREACHABLE):
+    if isinstance(error, BUSY):
+        return LostContact(f"{doing}: Modal has no room for it now (a queue is full, or a limit reached): {describe(error)}")
+    if isinstance(error, UNREACHABLE) or _is_aborted(error):
         return LostContact(f"{doing}: Modal does not answer: {describe(error)}")
     return RemoteError(f"{doing}: {describe(error)}")
+
+
+def _is_aborted(error: BaseException) -> bool:
+    """Whether somebody else was in the way of it; the same class also says that a condition is not met, which stays so."""
+    return isinstance(error, exception.ConflictError) and getattr(error, "_grpc_status", None) is Status.ABORTED
 
 
 def _token() -> str:

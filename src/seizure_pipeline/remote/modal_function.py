@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import logging
 import queue
 import threading
 import time
@@ -15,10 +16,11 @@ from types import TracebackType
 import modal
 
 from seizure_pipeline.remote.call_folder import write_whole
-from seizure_pipeline.remote.modal_errors import OF_THE_WAY
+from seizure_pipeline.remote.modal_errors import OF_THE_WAY, describe
 from seizure_pipeline.remote.records import Event, Request
 from seizure_pipeline.remote.supervisor import AttemptFailed, supervise
 
+log = logging.getLogger(__name__)
 LOOK_S = 3.0  # how long a word to stop may wait
 BATCH = 100
 TOO_LARGE = (modal.exception.RequestSizeError, modal.exception.InvalidError)
@@ -83,7 +85,7 @@ class LineHome:
     def __init__(self, line: modal.Queue, call: str) -> None:
         self._line, self._call = line, call
         self._waiting: deque[str] = deque()
-        self._batch = BATCH
+        self._batch, self._was_told = BATCH, False
         self._wake, self._asked, self._leaving = threading.Event(), threading.Event(), threading.Event()
         self._thread = threading.Thread(target=self._work, name="line home", daemon=True)
 
@@ -122,18 +124,27 @@ class LineHome:
         while batch := list(islice(self._waiting, self._batch)):
             try:
                 self._line.put_many(batch, block=False, partition=events_of(self._call))
-            except (queue.Full, modal.exception.ConflictError):
-                return False
+            except (queue.Full, modal.exception.ConflictError) as error:
+                return self._not_taken(error)
             except TOO_LARGE:
                 if len(batch) > 1:
                     self._batch = len(batch) // 2
                     continue
-            except OF_THE_WAY:
-                return False
+            except OF_THE_WAY as error:
+                return self._not_taken(error)
             for _ in batch:
                 self._waiting.popleft()
             self._batch = min(2 * self._batch, BATCH)
+            self._was_told = False
         return True
+
+    def _not_taken(self, error: BaseException) -> bool:
+        if not self._was_told:
+            log.warning(
+                "the queue home takes nothing now (%s); events come by the volume, up to a minute later", describe(error)
+            )
+        self._was_told = True
+        return False
 
     def _listen(self) -> None:
         try:

@@ -16,6 +16,7 @@ from pathlib import Path
 import modal
 import yaml
 
+from seizure_pipeline.configuration import SOURCE
 from seizure_pipeline.remote.settings import ImageSettings
 
 PROJECT = "/root/project"
@@ -23,8 +24,6 @@ PINS = "/pins.txt"
 # Measured with these made impossible to import: nodes that list, cache, train, infer and score run without them. Modal brings
 # its own client along, and this side keeps MLflow and the picture of the pipeline.
 STAYS_HERE = frozenset({"kedro-viz", "mlflow", "modal"})
-# mamba-ssm looks for it and is slower without; pyproject names only what this project imports.
-BESIDE_KERNEL = ("causal-conv1d==1.7.0",)
 CREDENTIALS = "conf/base/credentials.yml"
 CONFIGURATION = frozenset({".yml", ".yaml", ".json"})
 
@@ -49,7 +48,7 @@ class Packages:
         torch = asked.pop("torch")
         others = tuple(exact.get(name, line) for name, line in sorted(asked.items()) if name not in STAYS_HERE)
         extra = (line.partition(";")[0].strip() for line in table["optional-dependencies"]["gpu"])
-        return cls(torch, others, tuple(sorted([*extra, *BESIDE_KERNEL])), (*pins, torch))
+        return cls(torch, others, tuple(sorted(extra)), (*pins, torch))
 
 
 def image_of(settings: ImageSettings, project: Path, shipped: Path) -> modal.Image:
@@ -87,7 +86,7 @@ def travelling(project: Path) -> Iterator[Path]:
     """The project's files that go to the far machine: source and configuration, never a credential, never conf/local."""
     yield from (project / name for name in ("pyproject.toml", ".telemetry"))
     package = project / "src" / "seizure_pipeline"
-    yield from (file for file in sorted(package.rglob("*")) if file.suffix in (".py", ".typed"))
+    yield from (file for file in sorted(package.rglob("*")) if file.suffix in {*SOURCE, ".typed"})
     conf = project / "conf"
     for file in sorted(conf.rglob("*")):
         if file.suffix in CONFIGURATION and file.is_file() and not _is_private(file.relative_to(conf)):
@@ -103,9 +102,11 @@ def _base(settings: ImageSettings) -> modal.Image:
 
 
 def _kernel(packages: Packages) -> list[str]:
-    """Compile the scan against the torch that is there: wheels of others are built for other versions of it."""
+    """Compile the scan against the torch that is there: wheels of others are built for other versions of it.
+
+    The Python that Modal adds to an image was made by clang, which it names as its compiler, and images of CUDA have gcc."""
     tools = f"python -m pip install --constraint {PINS} ninja packaging setuptools wheel"
-    forced = "MAMBA_FORCE_BUILD=TRUE CAUSAL_CONV1D_FORCE_BUILD=TRUE"
+    forced = "CC=gcc CXX=g++ MAMBA_FORCE_BUILD=TRUE CAUSAL_CONV1D_FORCE_BUILD=TRUE"
     build = f"python -m pip install --no-build-isolation --constraint {PINS} {shlex.join(packages.kernel)}"
     return [tools, f"{forced} {build}"]
 

@@ -29,16 +29,22 @@ def claim(backend: Backend, far_root: str, data_root: Path) -> None:
     """Mark a far_root as this data_root's, where it is nobody's yet; RemoteError where it is another's.
 
     The id is kept here first: killed in between, this side comes back as the one that it was."""
-    there = _owner_there(backend, far_root)
-    if (problem := _contradiction(there, far_root, data_root)) is not None:
-        raise RemoteError(problem)
-    if there is not None:
+    if _is_ours(backend, far_root, data_root):
         return
     mark = data_root / FOLDER / MARK
     if _owner_here(data_root) is None:
         owner = Owner(secrets.token_hex(8), str(data_root.absolute()), socket.gethostname())
         write_whole(mark, json.dumps(asdict(owner)))
-    backend.put(mark, mark_of(far_root))
+    backend.put_new(mark, mark_of(far_root))
+    _is_ours(backend, far_root, data_root)  # another one may have been faster by a moment
+
+
+def _is_ours(backend: Backend, far_root: str, data_root: Path) -> bool:
+    """Whether the mark is this data_root's, False where there is none; RemoteError where it is another's."""
+    there = _owner_there(backend, far_root)
+    if (problem := _contradiction(there, far_root, data_root)) is not None:
+        raise RemoteError(problem)
+    return there is not None
 
 
 def taken(backend: Backend, far_root: str, data_root: Path) -> list[str]:

@@ -23,7 +23,7 @@ from seizure_pipeline.remote.cost import (
     unpriced_gpus,
     usd_per_hour,
 )
-from seizure_pipeline.remote.preflight import estimates, problems, unpriced
+from seizure_pipeline.remote.preflight import estimates, problems, warnings
 from seizure_pipeline.remote.settings import Rates, RemoteSettings, Resources
 from seizure_pipeline.remote.sight import filled_by
 from seizure_pipeline.remote.travel import Catalog, Dataset, Leaving, leaving_nodes
@@ -63,7 +63,7 @@ def print_plan(
         was_far = left is not None
     if leaving:
         console.print(f"\nIn all: {_total(expected, settings, rates)}")
-    for warning in unpriced([*leaving.values()], settings, rates) if leaving else ():
+    for warning in warnings([*leaving.values()], settings, rates) if leaving else ():
         console.print(Text(f"Beware: {warning}"))
     return _print_problems(console, found)
 

@@ -48,7 +48,7 @@ def problems(
         found += _sending_problems(pipeline, catalog, sent, settings, backend, context)
         rates = rates_of(backend, settings)
         found += _cost_problems(sent, estimates(sent, settings, rates, context, finished), settings, rates)
-        for warning in [] if settings.dry_run else unpriced(sent, settings, rates):
+        for warning in [] if settings.dry_run else warnings(sent, settings, rates):
             log.warning("%s", warning)
     return list(dict.fromkeys(found))  # a provider that does not answer says so to every question
 
@@ -65,11 +65,20 @@ def _sending_problems(
         *sight.out_of_sight(leaving),
         *sight.not_there_to_carry(pipeline, leaving),
         *sight.unsigned_buckets(leaving, catalog, settings),
-        *fitness.too_few_cores(leaving, catalog),
+        *fitness.too_few_cores(leaving, catalog, settings),
         *fitness.wrong_device(leaving, catalog, settings),
         *_asked(lambda: backend.problems([left.machine for left in leaving])),
         *_asked(lambda: _another_owner(settings, backend, context)),
         *_asked(lambda: far_cache.missing_over_there(pipeline, catalog, leaving, backend)),
+    ]
+
+
+def warnings(leaving: Sequence[Leaving], settings: RemoteSettings, rates: Rates | None) -> list[str]:
+    """What of the settings or of the bill is not as it was asked for, and stops nothing."""
+    return [
+        *unpriced(leaving, settings, rates),
+        *fitness.unheeded(leaving, settings),
+        *fitness.unset_secrets(leaving, settings),
     ]
 
 

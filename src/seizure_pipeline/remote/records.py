@@ -57,8 +57,8 @@ class Request:
 class Event:
     """Something that a far node did: number from 1 in its call, over all attempts; `kind` says what `facts` hold.
 
-    attempt: attempt, host, python, torch, gpu; progress: as it is announced; epoch: epoch, metrics; checkpoint: path, step;
-    log: level, logger, message; system: metrics; cost: usd, hours; stopping: why."""
+    attempt: attempt, host, python, torch, gpu; progress: as it is announced; epoch: epoch, metrics; step: step, metrics;
+    checkpoint: path, step; log: level, logger, message; system: metrics; cost: usd, hours; stopping: why."""
 
     number: int
     kind: str

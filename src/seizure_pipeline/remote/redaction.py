@@ -27,8 +27,7 @@ class Redactor:
     @classmethod
     def of_environment(cls, keys: Sequence[str]) -> Redactor:
         """For the values of environment variables; those that are not set have none."""
-        found = (os.environ.get(key, "") for key in keys)  # noqa: TID251 (secrets come as variables: this is their place)
-        return cls(found)
+        return cls(_value(key) or "" for key in keys)
 
     def text(self, text: str) -> str:
         """A text without secrets, and not too long."""
@@ -47,12 +46,21 @@ class Redactor:
         return self.text(str(value))
 
 
+def unset(keys: Sequence[str]) -> list[str]:
+    """Those of these environment variables that this process does not have."""
+    return [key for key in keys if _value(key) is None]
+
+
 def cut(text: str, longest: int = LONGEST_TEXT) -> str:
     """A text of at most `longest` characters: its beginning, its end, and how much is left out between."""
     if len(text) <= longest:
         return text
     half = (longest - 50) // 2
     return f"{text[:half]} [... {len(text) - 2 * half:,} characters ...] {text[-half:]}"
+
+
+def _value(key: str) -> str | None:
+    return os.environ.get(key)  # noqa: TID251 (secrets come as variables: this is their place)
 
 
 def _parts(value: str) -> list[str]:

@@ -12,6 +12,7 @@ from typing import Any
 from kedro.pipeline import Pipeline
 from kedro.pipeline.node import Node
 from kedro.runner.task import Task
+from omegaconf import OmegaConf
 from pluggy import PluginManager
 from pydantic import ValidationError
 
@@ -19,11 +20,21 @@ from seizure_pipeline import tracking
 from seizure_pipeline.remote import context as run_context
 from seizure_pipeline.remote.backend import Backend, RemoteError
 from seizure_pipeline.remote.context import RunContext
-from seizure_pipeline.remote.errand import Errand, Office
-from seizure_pipeline.remote.journal import Journal
-from seizure_pipeline.remote.settings import RemoteSettings
-from seizure_pipeline.remote.travel import Catalog, Leaving, leaving_nodes
+from seizure_pipeline.remote.errand import Errand
+from seizure_pipeline.remote.journal import Call, Journal
+from seizure_pipeline.remote.office import Office
+from seizure_pipeline.remote.settings import ONE_COMMAND_ONLY, RemoteSettings
+from seizure_pipeline.remote.sight import fillers_of
+from seizure_pipeline.remote.travel import Catalog, Leaving, leaving_nodes, placed
 from seizure_pipeline.runner import Inline, UnchangedNodesRunner
+
+log = logging.getLogger(__name__)
+_offices: list[Office] = []
+
+
+def office_of_this_run() -> Office | None:
+    """What the run of this process sends its nodes with; None where all of them run here."""
+    return _offices[-1] if _offices else None
 
 
 class RemoteRunner(UnchangedNodesRunner):
@@ -34,7 +45,7 @@ class RemoteRunner(UnchangedNodesRunner):
     def __init__(self, is_async: bool = False, context: dict[str, Any] | None = None, **parameters: Any) -> None:
         super().__init__(is_async=is_async)
         self._context = _checked_context(context)
-        self._settings = checked_settings(parameters, self._context.project)
+        self._settings = self._of_attached(checked_settings(parameters, self._context.project))
         run_context.send_away(frozenset(self._settings.tags), self._refuse)
         if self._settings.dry_run:
             tracking.keep_elsewhere()
@@ -44,11 +55,20 @@ class RemoteRunner(UnchangedNodesRunner):
             backend_of(self._settings, self._context.project),
             journal_of(self._settings, self._context.data_root),
         )
+        _offices.append(self._office)
         self._holding = ExitStack()
         if self._settings.attach:
             call = self._office.journal.find(self._settings.attach)
             if call.mlflow_run is not None:
                 tracking.go_on_with(call.mlflow_run)
+
+    def _of_attached(self, settings: RemoteSettings) -> RemoteSettings:
+        """Settings as given; to attach to a call, those that it was sent with, but for what this command says."""
+        if settings.attach is None:
+            return settings
+        call = journal_of(settings, self._context.data_root).find(settings.attach)
+        sent_with = settings_of(call, self._context.project, self._context.runner_params)
+        return sent_with.model_copy(update={name: getattr(settings, name) for name in ONE_COMMAND_ONLY})
 
     @property
     def _logger(self) -> logging.Logger:
@@ -96,8 +116,9 @@ class RemoteRunner(UnchangedNodesRunner):
             if call.node not in leaving:
                 raise RemoteError(f"call {call.call} is of node {call.node}, which this run does not send")
             if (there := call.request.far_root) != self._settings.far_root:
-                raise RemoteError(f"call {call.call} works in {there}; far_root of runner.yml is now {self._settings.far_root}")
+                raise RemoteError(f"call {call.call} works in {there}; this command names far_root {self._settings.far_root}")
             self._holding.enter_context(self._office.journal.held(call.call))  # before its record in MLflow is touched
+            self._fetch_missing(pipeline, catalog)
             if leaving == {call.node}:
                 return
         office = self._office
@@ -106,6 +127,22 @@ class RemoteRunner(UnchangedNodesRunner):
         if found:
             lines = "\n".join(f"  {number}. {problem}" for number, problem in enumerate(found, 1))
             raise RemoteError(f"nothing was started; {len(found)} things stand against it:\n{lines}")
+
+    def _fetch_missing(self, pipeline: Pipeline, catalog: Catalog) -> None:
+        """Have here what the machine that sent the call had here when it did, and the nodes that are left read.
+
+        Raises RemoteError for what nodes that run here read, and that is neither here nor over there."""
+        leaving = self._found(pipeline, catalog).keys()
+        names = [name for name in sorted(pipeline.inputs()) if not fillers_of(name, pipeline, catalog)]
+        read = [placed(name, False, catalog, self._settings, self._context.data_root) for name in names]
+        came = self._office.staging().fetch_missing(read)
+        if came:
+            log.info("%s: fetched from %s", ", ".join(came), self._settings.far_root)
+        here = {name for node in pipeline.nodes if node.name not in leaving for name in node.inputs}
+        gone = [each for each in read if each.name in here and each.kind == "file" and not Path(each.here).is_file()]
+        if gone:
+            lines = ", ".join(f"{each.name} ({each.here})" for each in gone)
+            raise RemoteError(f"nodes that are left here read what is neither here nor over there; copy it here: {lines}")
 
     def _print_plan(self, pipeline: Pipeline, catalog: Catalog) -> None:
         from seizure_pipeline.remote.plan import print_plan
@@ -156,7 +193,7 @@ def _far_task(task: Task, errand: Errand) -> Task:
     return Task(node=node, catalog=catalog, is_async=task.is_async, hook_manager=task.hook_manager, run_id=task.run_id)
 
 
-def checked_settings(parameters: dict[str, Any], project: Path) -> RemoteSettings:
+def checked_settings(parameters: dict[str, Any], project: Path, where: str = "runner.yml or --runner-params") -> RemoteSettings:
     """Settings of runner.yml; RemoteError naming every key that is wrong or that nothing reads.
 
     A far_root that is a folder of this machine may be given relative to the project."""
@@ -164,10 +201,16 @@ def checked_settings(parameters: dict[str, Any], project: Path) -> RemoteSetting
         settings = RemoteSettings.model_validate(parameters)
     except ValidationError as error:
         wrong = (f"{'.'.join(str(part) for part in each['loc'])}: {each['msg']}" for each in error.errors())
-        raise RemoteError(f"runner.yml or --runner-params: {'; '.join(wrong)}") from None
+        raise RemoteError(f"{where}: {'; '.join(wrong)}") from None
     if settings.backend == "subprocess":
         return settings.model_copy(update={"far_root": str((project / settings.far_root).resolve())})
     return settings
+
+
+def settings_of(call: Call, project: Path, given: dict[str, Any] | None = None) -> RemoteSettings:
+    """The settings that a call was sent with, whatever runner.yml says now, with those that are given laid over them."""
+    merged: Any = OmegaConf.to_container(OmegaConf.merge(call.settings, given or {}))
+    return checked_settings(merged, project, f"settings of call {call.call} in the journal, or --runner-params")
 
 
 def backend_of(settings: RemoteSettings, project: Path) -> Backend:

@@ -8,6 +8,9 @@ from pydantic import Field, field_validator
 
 from seizure_pipeline.configuration import Settings
 
+ONE_COMMAND_ONLY = frozenset({"attach", "detach", "dry_run"})
+"""Settings that say what to do now, not how."""
+
 
 class RetrySettings(Settings):
     """Attempts after the first: so many, `delay_s` after a failure, each time `backoff` times as long."""

@@ -45,8 +45,8 @@ class Staging:
         Marks far_root as this data_root's; RemoteError where it is another's."""
         if self._is_here:
             return []
+        self.claim()
         with _alone(self._data_root):
-            self._patience.asking(lambda: claim(self._backend, self._far_root, self._data_root))
             known = self._ledger.read()
             changed = {dataset: sha256 for dataset in datasets if (sha256 := self._changed(dataset, known)) is not None}
             self._ledger.drop([dataset.there for dataset in changed])
@@ -54,6 +54,12 @@ class Staging:
                 self._put(Path(dataset.here), dataset.there)
             self._ledger.add({dataset.there: sha256 for dataset, sha256 in changed.items()})
         return [dataset.name for dataset in changed]
+
+    def claim(self) -> None:
+        """Mark far_root as this data_root's; RemoteError where it is another's."""
+        if not self._is_here:
+            with _alone(self._data_root):
+                self._patience.asking(lambda: claim(self._backend, self._far_root, self._data_root))
 
     def forget(self, datasets: Iterable[Dataset]) -> None:
         """Trust no longer that these files over there are what was put there: a node is about to write them."""
@@ -76,6 +82,22 @@ class Staging:
         for name, dataset in folders.items():
             brought |= self._fetch(dataset, self._bring_home.get(name, ()), named)
         return brought
+
+    def fetch_missing(self, read: Iterable[Dataset]) -> list[str]:
+        """Have here what nodes read that is not here, where it is there: files, and of folders what `bring_home` names.
+
+        Returns the names of what came. On the machine that sent a call it all is here; another one attaches without it."""
+        came = []
+        for dataset in read:
+            here = Path(dataset.here)
+            if self._is_here or not dataset.there or (any(here.iterdir()) if here.is_dir() else here.exists()):
+                continue
+            if dataset.kind == "folder" and self._fetch(dataset, self._bring_home.get(dataset.name, ())):
+                came.append(dataset.name)
+            elif dataset.kind == "file" and self._size(dataset.there) is not None:
+                self._get(dataset.there, here)
+                came.append(dataset.name)
+        return came
 
     def _changed(self, dataset: Dataset, known: dict[str, str]) -> str | None:
         """The hash of a file that must be carried; None for one that lies there as it is here."""

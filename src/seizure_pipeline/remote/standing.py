@@ -5,13 +5,11 @@ from __future__ import annotations
 import json
 import time
 from dataclasses import replace
-from pathlib import Path
-from tempfile import TemporaryDirectory
 
 from seizure_pipeline.remote.backend import Backend, EndedWithoutAWord
-from seizure_pipeline.remote.call_folder import OUTCOME, SPENT, Spent
+from seizure_pipeline.remote.call_folder import SPENT, Spent
 from seizure_pipeline.remote.journal import Call
-from seizure_pipeline.remote.records import Outcome
+from seizure_pipeline.remote.ownership import content_of
 
 UNCONFIRMED_S = 7200.0  # time to build an image, to wait for a machine and to start on it
 
@@ -26,7 +24,8 @@ def how_to_come_back(call: Call) -> str:
     stop = f"`kedro remote stop {call.call}{_where(call)}` stops it"
     if call.call_id is None:
         until = time.strftime("%Y-%m-%d %H:%M", time.localtime(call.started_s + UNCONFIRMED_S))
-        return f"It may run as call {call.call}, whose start was never confirmed, and counts as running until {until}; {stop}"
+        unconfirmed = f"It may run as call {call.call}, whose start was never confirmed, and counts as running until {until}"
+        return f"{unconfirmed}; once it began, {attach_command(call)} follows it; {stop}"
     follow = f"{attach_command(call)} follows it, brings its results home and runs what is left"
     return f"It runs on as call {call.call}; {follow}; {stop}"
 
@@ -36,20 +35,21 @@ def settled(backend: Backend, call: Call) -> Call | None:
 
     Raises RemoteError where its provider does not say: that is no end."""
     try:
-        outcome = backend.outcome(call.call_id, call.request) if call.call_id else _written_outcome(backend, call)
+        known = call.call_id or backend.find(call.request)
+        outcome = backend.outcome(known, call.request) if known else None
     except EndedWithoutAWord:
         return replace(call, status="lost")
     if outcome is not None:
         return replace(call, status=outcome.status, attempts=outcome.attempts, hours=outcome.hours, usd=outcome.usd)
-    return None if call.call_id or time.time() < _may_run_until_s(backend, call) else replace(call, status="lost")
+    return None if known or time.time() < call.started_s + UNCONFIRMED_S else replace(call, status="lost")
 
 
 def with_spent(backend: Backend, call: Call) -> Call | None:
     """A call that runs with what it took up to now; None where its folder does not say."""
-    text = _text_there(backend, call, SPENT)
-    if text is None:
+    content = content_of(backend, f"{call.request.folder}/{SPENT}")
+    if content is None:
         return None
-    spent = Spent(**json.loads(text))
+    spent = Spent(**json.loads(content))
     return replace(call, attempts=spent.attempts, hours=spent.hours, usd=spent.usd)
 
 
@@ -57,27 +57,3 @@ def _where(call: Call) -> str:
     env = f" --env {call.env}" if call.env else ""
     data_root = call.params.get("data_root")
     return f"{env} --params data_root={data_root}" if data_root else env
-
-
-def _may_run_until_s(backend: Backend, call: Call) -> float:
-    """Without an id nobody can be asked; what it began by then may last as long as all its attempts."""
-    until_s = call.started_s + UNCONFIRMED_S
-    if time.time() < until_s or _text_there(backend, call, SPENT) is None:
-        return until_s
-    return until_s + call.request.attempts * call.request.timeout_s
-
-
-def _written_outcome(backend: Backend, call: Call) -> Outcome | None:
-    text = _text_there(backend, call, OUTCOME)
-    return None if text is None else Outcome.from_json(text)
-
-
-def _text_there(backend: Backend, call: Call, name: str) -> str | None:
-    """A file of the call's folder over there; None where there is none."""
-    with TemporaryDirectory() as folder:
-        local = Path(folder) / name
-        try:
-            backend.get(f"{call.request.folder}/{name}", local)
-        except FileNotFoundError:
-            return None
-        return local.read_text()

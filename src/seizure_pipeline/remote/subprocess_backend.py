@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import fcntl
 import os
+import re
 import shutil
 import subprocess
 import sys
+import threading
 import time
 from collections import deque
 from collections.abc import Iterator, Sequence
@@ -15,6 +17,7 @@ from typing import IO
 
 from seizure_pipeline.remote.backend import EndedWithoutAWord, RemoteError
 from seizure_pipeline.remote.call_folder import EVENTS, REQUEST, outcome_in, whole_events, write_whole
+from seizure_pipeline.remote.machine import gpu_names
 from seizure_pipeline.remote.records import Event, Outcome, Request
 from seizure_pipeline.remote.settings import Rates, Resources
 from seizure_pipeline.remote.subprocess_watcher import LOCK, OUTPUT, RETRIES, STOP
@@ -35,10 +38,14 @@ class SubprocessBackend:
 
     def problems(self, machines: Sequence[Resources]) -> list[str]:
         """GPUs that are asked for and not here, a line each."""
-        asked = {gpu for machine in machines for gpu in machine.gpu}
-        if asked and shutil.which("nvidia-smi") is None:
-            return [f"runner.yml asks for {', '.join(sorted(asked))}; backend subprocess runs here, and here is no GPU"]
-        return []
+        asked = {(machine.gpu, machine.gpu_count) for machine in machines if machine.gpu}
+        here = gpu_names() if asked else []
+        return [
+            f"runner.yml asks for {count} x {' or '.join(names)}; backend subprocess runs here, and here is "
+            f"{', '.join(here) or 'no GPU'}"
+            for names, count in sorted(asked)
+            if not any(sum(_is_one(gpu, name) for gpu in here) >= count for name in names)
+        ]
 
     def rates(self) -> Rates | None:
         """None: this machine sends no bill."""
@@ -47,6 +54,20 @@ class SubprocessBackend:
     def put(self, local: Path, far: str) -> None:
         """Copy a file there, whole or not at all."""
         _copy(local, Path(far))
+
+    def put_new(self, local: Path, far: str) -> bool:
+        """Copy a file there unless there is one; whether it was copied."""
+        target = Path(far)
+        target.parent.mkdir(parents=True, exist_ok=True)
+        part = _part_of(target)
+        try:
+            shutil.copyfile(local, part)
+            os.link(part, target)
+        except FileExistsError:
+            return False
+        finally:
+            part.unlink(missing_ok=True)
+        return True
 
     def get(self, far: str, local: Path) -> None:
         """Copy a file here, whole or not at all; FileNotFoundError where there is none."""
@@ -73,6 +94,10 @@ class SubprocessBackend:
             said = "\n".join(begun.stderr.splitlines()[-LINES_SHOWN:])
             raise RemoteError(f"call {request.call} was not started:\n{said}")
         return request.call
+
+    def find(self, request: Request) -> str | None:
+        """The call's name, which is its id, once it was started; None before."""
+        return request.call if (Path(request.folder) / LOCK).exists() else None
 
     def events(self, call_id: str, request: Request, after: int, wait_s: float) -> list[Event]:
         """Events with numbers beyond `after`, as soon as there are any; none after `wait_s`, or once the call ended."""
@@ -102,6 +127,9 @@ class SubprocessBackend:
     def stop(self, call_id: str, request: Request) -> None:
         """Ask the node to write a checkpoint and end."""
         write_whole(Path(request.folder) / STOP, "")
+
+    def give_back(self, request: Request) -> None:
+        """Nothing: all that a call has here are its files, and its processes ended with it."""
 
     def logs(self, call_id: str, request: Request, follow: bool) -> Iterator[str]:
         """What node and watcher printed, line by line; with `follow` until the call ends."""
@@ -133,6 +161,11 @@ class SubprocessBackend:
         return [event for event in events if event.number > after]
 
 
+def _is_one(gpu: str, name: str) -> bool:
+    """Whether a GPU, as its driver calls it (NVIDIA A100-SXM4-80GB), is what a provider calls `name` (A100-80GB, H100!)."""
+    return set(name.rstrip("!+").split("-")) <= set(re.split(r"\W+", gpu))
+
+
 def _is_held(lock: Path) -> bool:
     """Whether a process holds the lock; the system lets go of it with the process, however that ends."""
     try:
@@ -147,12 +180,16 @@ def _is_held(lock: Path) -> bool:
 
 def _copy(source: Path, target: Path) -> None:
     target.parent.mkdir(parents=True, exist_ok=True)
-    part = target.with_name(f".{target.name}.{os.getpid()}.part")
+    part = _part_of(target)
     try:
         shutil.copyfile(source, part)
         os.replace(part, target)
     finally:
         part.unlink(missing_ok=True)
+
+
+def _part_of(target: Path) -> Path:
+    return target.with_name(f".{target.name}.{os.getpid()}.{threading.get_ident()}.part")
 
 
 def _whole_lines(stream: IO[str], over: bool) -> Iterator[str]:

@@ -20,7 +20,9 @@ from seizure_pipeline.remote.telling import Commit, Emit, Telling
 
 Reason = Literal["stopped", "over_budget", "time", "preempted"]
 TICK_S, SYSTEM_S, COST_S = 0.5, 30.0, 60.0
+COMMIT_S = 120.0  # after which a commit hangs; the first one of a node that fills a cache takes its time
 MARGIN_S, MARGIN_SHARE = 30.0, 0.05  # of an attempt's time, for what follows the node's end
+HURRIED = frozenset({"time", "preempted"})  # the provider ends what does not end itself
 WHY = {
     "stopped": "it was asked to",
     "over_budget": "its budget is spent",
@@ -97,7 +99,7 @@ class _Watch:
     ) -> None:
         self._request, self._project, self._folder, self._stop_asked = request, project, folder, stop_asked
         self._redactor = Redactor.of_environment(request.secret_keys)
-        self._telling = Telling(commit, emit, self._warn, request.grace_s)
+        self._telling = Telling(commit, emit, self._warn, max(COMMIT_S, request.grace_s))
         self._bill, self._gauge, self._facts = _Bill(request, folder.spent()), Gauge(), facts()
         self._end: dict[str, Any] | None = None
         self._why: Reason | None = None
@@ -211,7 +213,7 @@ class _Watch:
 
     def _make_safe(self) -> None:
         try:
-            self._telling.finish()
+            self._telling.finish(self._request.grace_s if self._why in HURRIED else max(COMMIT_S, self._request.grace_s))
         except RemoteError as error:
             raise AttemptFailed(str(error)) from error
 
