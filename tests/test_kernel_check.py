@@ -9,27 +9,15 @@ from typing import Any
 
 import pytest
 import torch
+from made_models import SMALL, STREAM
 from test_command_line import kedro
 
 from seizure_pipeline.cache import PreparationSettings
 from seizure_pipeline.model import kernel_check
 from seizure_pipeline.model.kernel_check import check_scan, disagreements
-from seizure_pipeline.model.settings import ModelSettings, StreamSettings
 from seizure_pipeline.model.state_space import scan_chunked
 from seizure_pipeline.pipelines.kernel_check.nodes import KernelWrong, check_kernels, refuse_wrong_kernel
 from seizure_pipeline.training.settings import TrainingSettings
-
-STREAM = StreamSettings(features=4, layers=1, state=4, head_dim=4, expand=1)
-SMALL = ModelSettings(
-    tcn_channels=(8,),
-    tcn_dilations=(1, 2),
-    tcn_strides=(8, 2),
-    token_kernel=1,
-    electrode_stream=STREAM,
-    pair_stream=STREAM,
-    positions=4,
-    head_features=8,
-)
 
 
 @pytest.fixture(scope="module")

@@ -16,12 +16,12 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from made_models import SMALL
 from safetensors.torch import load_file
 
 from seizure_pipeline.cache import IndexRow, PreparationSettings, build_cache, table_from_rows
 from seizure_pipeline.corpora import CorpusSettings, Folder, examine_entries, find_entries
 from seizure_pipeline.model import electrode_graph
-from seizure_pipeline.model.settings import ModelSettings, StreamSettings
 from seizure_pipeline.montage import MontageSettings
 from seizure_pipeline.scoring import PostProcessingSettings
 from seizure_pipeline.signals import SignalSettings
@@ -43,19 +43,7 @@ from seizure_pipeline.training.settings import (
 )
 from seizure_pipeline.windows import Kind, WindowSettings
 
-STREAM = StreamSettings(features=4, layers=1, state=4, head_dim=4, expand=1)
-MODEL = ModelSettings(
-    tcn_channels=(8,),
-    tcn_dilations=(1, 2),
-    tcn_strides=(8, 2),
-    token_kernel=1,
-    electrode_stream=STREAM,
-    pair_stream=STREAM,
-    pair_every=60,
-    positions_every=60,
-    positions=4,
-    head_features=8,
-)
+MODEL = SMALL.model_copy(update={"pair_every": 60, "positions_every": 60})
 TRAINING = TrainingSettings(
     epochs=2,
     batch_size=4,
