@@ -1,6 +1,6 @@
 """What it costs to train in a process of its own: `kedro run --pipelines training` here, and by the runner of conf/isolated.
 
-usage: python benchmarks/remote_overhead.py [epochs] [rounds]      (default 24 epochs, about a minute, in 3 rounds)
+usage: python benchmarks/remote_overhead.py [epochs] [rounds]      (default 40 epochs, about a minute, in 3 rounds)
 
 Both train the same network on the same cache of a generated corpus, in a project of its own in a temporary folder, with
 MLflow; the difference is a second start of Python and Kedro, files that go there and come home, and events. Start-up is the
@@ -24,7 +24,7 @@ CACHED = "05_model_input"
 
 
 def main() -> None:
-    epochs, rounds = (int(given) for given in (*sys.argv[1:], "24", "3")[:2]) if len(sys.argv) < 3 else map(int, sys.argv[1:3])
+    epochs, rounds = (int(given) for given in (*sys.argv[1:], "40", "3")[:2]) if len(sys.argv) < 3 else map(int, sys.argv[1:3])
     with tempfile.TemporaryDirectory() as folder:
         project = _project(Path(folder))
         times: dict[str, list[float]] = {"smoke": [], "isolated": []}

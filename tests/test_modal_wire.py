@@ -12,9 +12,8 @@ from typing import Any
 import pytest
 from cable import Cable
 from grpclib import Status
-from modal_calls import Call, far_root, has_saved, machine, with_pins, written
+from modal_calls import Call, far_root, machine, with_pins
 from modal_plane import FAR_ROOT, plane, until
-from remote_fixtures import last_weights
 
 from seizure_pipeline.remote.backend import EndedWithoutAWord, LostContact
 from seizure_pipeline.remote.records import LONGEST_TEXT
@@ -193,23 +192,3 @@ def test_a_call_whose_start_lost_its_answer_is_found_followed_and_stopped_by_its
     assert call.backend.outcome("", call.request) is None
     call.backend.stop("", call.request)
     assert call.end().status == "stopped"
-
-
-def test_a_machine_that_dies_and_one_that_is_taken_back_cost_no_weight(plane: Any, far_project: Path, undisturbed: str) -> None:
-    """The first loses what it had not committed; the second saves itself in its grace."""
-    root = far_root(plane, far_project)
-    call = Call(with_pins(far_project), "train")
-    until(lambda: has_saved(plane, call, 1))
-    task, events = written(plane, call)
-    task.kill()
-    until(lambda: not task.alive)
-    lost = events.read_bytes()
-    until(lambda: has_saved(plane, call, 2))
-    plane.preempt()
-    outcome = call.end()
-    assert (outcome.status, outcome.attempts) == ("finished", 3)
-    assert last_weights(root) == undisturbed
-    kept = root / events.relative_to(events.parents[2])
-    assert not kept.read_bytes().startswith(lost), "what was not committed is really gone"
-    epochs = [event.facts["epoch"] for event in call.heard if event.kind == "epoch"]
-    assert epochs == [1, 2, 3], "each once"

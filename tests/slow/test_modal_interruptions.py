@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from modal_calls import Call, far_root, has_saved, machine, with_pins
+from modal_calls import Call, far_root, has_saved, machine, with_pins, written
 from modal_plane import plane, until
 from remote_fixtures import last_weights
 
@@ -75,3 +75,23 @@ def test_asking_to_stop_twice_is_asking_once(plane: Any, odd_project: Path) -> N
         call.backend.stop(call.id, call.request)
     assert call.end().status == "stopped"
     assert not plane.all("FunctionCallCancel")
+
+
+def test_a_machine_that_dies_and_one_that_is_taken_back_cost_no_weight(plane: Any, far_project: Path, undisturbed: str) -> None:
+    """The first loses what it had not committed; the second saves itself in its grace."""
+    root = far_root(plane, far_project)
+    call = Call(with_pins(far_project), "train")
+    until(lambda: has_saved(plane, call, 1))
+    task, events = written(plane, call)
+    task.kill()
+    until(lambda: not task.alive)
+    lost = events.read_bytes()
+    until(lambda: has_saved(plane, call, 2))
+    plane.preempt()
+    outcome = call.end()
+    assert (outcome.status, outcome.attempts) == ("finished", 3)
+    assert last_weights(root) == undisturbed
+    kept = root / events.relative_to(events.parents[2])
+    assert not kept.read_bytes().startswith(lost), "what was not committed is really gone"
+    epochs = [event.facts["epoch"] for event in call.heard if event.kind == "epoch"]
+    assert epochs == [1, 2, 3], "each once"

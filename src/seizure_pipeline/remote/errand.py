@@ -85,6 +85,7 @@ class Errand:
                 with place.given_to(call, last) as confirm:
                     carried = self._carried()
                     held.enter_context(journal.held(call.call))
+                    call = replace(call, started_s=time.time())  # carrying may have taken hours
                     journal.write(call)
                     call = self._started(call)
                     confirm(call)
