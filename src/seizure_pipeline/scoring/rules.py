@@ -153,7 +153,7 @@ def _score(rule: str, counts_by_patient: Mapping[str, Counts]) -> Score:
 
 
 def _ratio(part: float, whole: float, nothing: float | None) -> float | None:
-    return part / whole if whole > 0 else nothing
+    return part / whole if whole != 0 else nothing
 
 
 def _spread(values: Sequence[float | None]) -> tuple[float | None, float | None]:
