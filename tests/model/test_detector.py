@@ -120,7 +120,7 @@ def test_norm_of_a_time_step_does_not_see_other_time_steps() -> None:
 def test_shifting_the_window_by_a_token_shifts_the_encoders_tokens() -> None:
     encoder, window = TemporalEncoder(TINY).eval(), windows(1, 16 * 40)
     tokens, shifted = encoder(window), encoder(window.roll(16, -1))
-    torch.testing.assert_close(shifted[..., 9:32], tokens[..., 8:31], atol=1e-5, rtol=1e-4)
+    torch.testing.assert_close(shifted[:, 9:32], tokens[:, 8:31], atol=1e-5, rtol=1e-4)
 
 
 def test_only_matrices_and_kernels_decay() -> None:

@@ -2,6 +2,7 @@ import pytest
 import torch
 from torch import Tensor
 
+from seizure_pipeline.model import electrode_graph
 from seizure_pipeline.model.electrode_graph import (
     ElectrodeGraph,
     PairStream,
@@ -39,8 +40,8 @@ def ring(electrodes: int = 8) -> Tensor:
 
 
 def test_similarity_is_the_cosine_of_the_pairs_in_order() -> None:
-    features = torch.randn(2, C, 5, 4)
-    cosine = torch.nn.functional.cosine_similarity(features[:, 1], features[:, 2], dim=1)
+    features = torch.randn(2, 4, C, 5)
+    cosine = torch.nn.functional.cosine_similarity(features[:, :, 1], features[:, :, 2], dim=-1)
     torch.testing.assert_close(pair_similarity(features)[:, C - 1], cosine)  # pairs (0, 1) .. (0, C-1), then (1, 2)
 
 
@@ -131,9 +132,9 @@ def test_permuting_electrodes_permutes_positions_and_the_graphs_output() -> None
 def test_permuting_electrodes_permutes_the_adjacency() -> None:
     torch.manual_seed(0)
     order = torch.randperm(C)
-    stream, features = PairStream(settings()).eval(), torch.randn(2, C, 6, 5)
+    stream, features = PairStream(settings()).eval(), torch.randn(2, 5, C, 6)
     adjacency = stream(features)
-    torch.testing.assert_close(stream(features[:, order]), adjacency[..., order, :][..., order])
+    torch.testing.assert_close(stream(features[:, :, order]), adjacency[..., order, :][..., order])
 
 
 def test_dense_propagation_equals_a_loop_over_graphs_and_hops() -> None:
@@ -156,3 +157,15 @@ def test_sharing_one_graph_among_tokens_equals_repeating_it(length: int) -> None
     tokens = torch.randn(2, C, length, 6, dtype=torch.float64)
     each = adjacency.repeat_interleave(4, 1)[:, :length]
     torch.testing.assert_close(shared(tokens, adjacency), repeated(tokens, each))
+
+
+@pytest.mark.parametrize("length", [3, 8, 10])
+def test_an_edge_sees_the_mean_of_the_tokens_that_share_it_the_last_of_those_that_are_left(
+    length: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    means: list[Tensor] = []
+    monkeypatch.setattr(electrode_graph, "pair_similarity", lambda pooled: means.append(pooled) or pair_similarity(pooled))
+    features = torch.randn(2, length, C, 6)
+    PairStream(settings(4, 8)).eval()(features)
+    expected = torch.stack([part.mean(1) for part in features.split(4, 1)], 1)
+    torch.testing.assert_close(means[0], expected)

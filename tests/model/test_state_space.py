@@ -16,13 +16,13 @@ from seizure_pipeline.model.state_space import (
 STREAM = StreamSettings(features=6, layers=2, state=5, head_dim=3)
 
 
-def scan_inputs(length: int, dtype: torch.dtype, groups: int = 1) -> list[Tensor]:
+def scan_inputs(length: int, dtype: torch.dtype) -> list[Tensor]:
     generator = torch.Generator().manual_seed(length)
     x = torch.randn(3, length, 4, 2, generator=generator, dtype=dtype)
     dt = torch.rand(3, length, 4, generator=generator, dtype=dtype)
     decay = -16 * torch.rand(4, generator=generator, dtype=dtype)
-    drive = torch.randn(3, length, groups, 5, generator=generator, dtype=dtype)
-    readout = torch.randn(3, length, groups, 5, generator=generator, dtype=dtype)
+    drive = torch.randn(3, length, 1, 5, generator=generator, dtype=dtype)
+    readout = torch.randn(3, length, 1, 5, generator=generator, dtype=dtype)
     return [tensor.requires_grad_() for tensor in (x, dt, decay, drive, readout)]
 
 
@@ -34,28 +34,6 @@ def test_the_recurrence_of_one_constant_input_is_the_geometric_series() -> None:
     ratio = torch.tensor(0.5 * decay).exp()
     expected = 0.5 * (1 - ratio ** torch.arange(1, length + 1)) / (1 - ratio)
     torch.testing.assert_close(y, expected)
-
-
-@pytest.mark.parametrize(("dtype", "tolerance"), [(torch.float64, 1e-10), (torch.float32, 1e-4)])
-@pytest.mark.parametrize("length", [1, 7, 16, 33])
-@pytest.mark.parametrize("groups", [1, 2])
-def test_chunked_scan_equals_the_recurrence_forward_and_backward(
-    dtype: torch.dtype, tolerance: float, length: int, groups: int
-) -> None:
-    results = []
-    for run in (scan_reference, scan_chunked):
-        inputs = scan_inputs(length, dtype, groups)
-        y = run(*inputs)
-        weights = torch.randn(y.shape, generator=torch.Generator().manual_seed(1), dtype=dtype)
-        results.append((y, *torch.autograd.grad((y * weights).sum(), inputs)))
-    for slow, fast in zip(*results, strict=True):
-        torch.testing.assert_close(fast, slow, atol=tolerance, rtol=tolerance)
-
-
-@pytest.mark.parametrize("chunk", [1, 4, 64])
-def test_chunked_scan_does_not_depend_on_the_chunk(chunk: int) -> None:
-    inputs = scan_inputs(21, torch.float64)
-    torch.testing.assert_close(scan_chunked(*inputs, chunk=chunk), scan_reference(*inputs), atol=1e-10, rtol=1e-10)
 
 
 def test_strong_decay_over_a_long_sequence_stays_finite_and_right() -> None:

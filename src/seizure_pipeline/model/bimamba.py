@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor, nn
 
-from seizure_pipeline.model.settings import StreamSettings
-from seizure_pipeline.model.state_space import Mamba2
+from seizure_pipeline.model.cuda import scan as cuda_scan
+from seizure_pipeline.model.settings import ModelSettings, StreamSettings
+from seizure_pipeline.model.state_space import Mamba2, ScanForm, check_kernel
 
 
 class BidirectionalLayer(nn.Module):
@@ -18,13 +20,44 @@ class BidirectionalLayer(nn.Module):
         self.ahead = Mamba2(settings)
         self.back = Mamba2(settings)
         self.mix = nn.Linear(2 * settings.features, settings.features)
+        self.scan_form: ScanForm = "auto"
+        self._fits = cuda_scan.fits(self.ahead.inner, settings.state, settings.head_dim, settings.kernel)
 
     def forward(self, x_SLD: Tensor) -> Tensor:
         """(S, L, D) to (S, L, D)."""
         normed_SLD = self.norm(x_SLD)
+        if self.scan_form == "fused" or (self.scan_form == "auto" and self._fits and x_SLD.is_cuda):
+            return x_SLD + self._fused(normed_SLD)
         back_SLD = self.back(normed_SLD.flip(1)).flip(1)
         mixed_SLD: Tensor = self.mix(torch.cat([self.ahead(normed_SLD), back_SLD], -1))
         return x_SLD + mixed_SLD
+
+    def _fused(self, normed_SLD: Tensor) -> Tensor:
+        """The same in one projection, one scan of both directions and one product for the ways out and the mixing."""
+        ways, width = (self.ahead, self.back), self.mix.out_features
+        projected_SLW = F.linear(normed_SLD, torch.cat([way.in_proj.weight for way in ways]))
+        scanned_SLD, *_ = cuda_scan.scan_both_ways(
+            projected_SLW,
+            torch.stack([way.conv1d.weight.squeeze(1) for way in ways]),
+            torch.stack([way.convolution_bias for way in ways]),
+            torch.stack([way.dt_bias for way in ways]),
+            -torch.stack([way.A_log for way in ways]).exp(),
+            torch.stack([way.D for way in ways]),
+            torch.stack([way.norm.weight for way in ways]),
+            torch.is_grad_enabled(),
+        )
+        with torch.autocast(normed_SLD.device.type, enabled=False):
+            mixing = torch.split(self.mix.weight, width, 1)
+            way_out = torch.cat([mix @ way.out_proj.weight for mix, way in zip(mixing, ways, strict=True)], 1)
+        mixed_SLD: Tensor = F.linear(scanned_SLD, way_out, self.mix.bias)
+        return mixed_SLD
+
+
+def check_kernels(settings: ModelSettings) -> None:
+    """Raise KernelMissing if a stack has sizes that the fused kernels are not written for and mamba-ssm is not installed."""
+    for stream in (settings.electrode_stream, settings.pair_stream):
+        if not cuda_scan.fits(stream.expand * stream.features, stream.state, stream.head_dim, stream.kernel):
+            check_kernel()
 
 
 class BidirectionalMamba(nn.Module):

@@ -5,11 +5,14 @@ from __future__ import annotations
 from math import log
 from typing import Any
 
+import torch
 from torch import Tensor, nn
 
-from seizure_pipeline.model.bimamba import BidirectionalMamba
+from seizure_pipeline.model.bimamba import BidirectionalLayer, BidirectionalMamba
 from seizure_pipeline.model.electrode_graph import ElectrodeGraph, PairStream
+from seizure_pipeline.model.initialisation import initialise_residuals, keep_mean_square
 from seizure_pipeline.model.settings import SAMPLES_PER_TOKEN, ModelSettings
+from seizure_pipeline.model.state_space import Mamba2, ScanForm
 from seizure_pipeline.model.tcn import TemporalEncoder
 
 FIRST_LOGIT_SD = 1e-3  # per weight: small enough that the first loss is the prior's entropy, not zero so that all learns
@@ -29,7 +32,9 @@ class Head(nn.Module):
 
     def forward(self, tokens_BLCD: Tensor) -> Tensor:
         """(B, L, C, D) to logits (B, L)."""
-        logits_BL1: Tensor = self.logit(self.activation(self.norm(self.project(tokens_BLCD.flatten(-2)))))
+        features_BLD = self.activation(self.norm(self.project(tokens_BLCD.flatten(-2))))
+        with torch.autocast(features_BLD.device.type, enabled=False):  # bfloat16 knows two digits of a logit
+            logits_BL1: Tensor = self.logit(features_BLD.float())
         return logits_BL1.squeeze(-1)
 
 
@@ -42,11 +47,13 @@ class Detector(nn.Module):
         super().__init__()
         self.settings = settings
         self.encoder = TemporalEncoder(settings)
-        self.to_electrodes = nn.Conv1d(settings.tcn_channels[-1], settings.electrodes * settings.electrode_stream.features, 1)
+        self.to_electrodes = nn.Linear(settings.tcn_channels[-1], settings.electrodes * settings.electrode_stream.features)
         self.electrode_stream = BidirectionalMamba(settings.electrode_stream)
         self.pair_stream = PairStream(settings)
         self.graph = ElectrodeGraph(settings)
         self.head = Head(settings, prior)
+        keep_mean_square(self.to_electrodes)
+        initialise_residuals(self)
 
     def forward(self, window_BCT: Tensor) -> Tensor:
         """Logits (B, T / 16) from (B, C, T); raises ValueError for other electrodes or T no multiple of 16."""
@@ -56,12 +63,18 @@ class Detector(nn.Module):
                 f"window of shape {tuple(window_BCT.shape)}: the rule is (B, {self.settings.electrodes}, T) "
                 f"with T a positive multiple of {SAMPLES_PER_TOKEN}"
             )
-        features_BCDL = self.to_electrodes(self.encoder(window_BCT)).unflatten(1, (electrodes, -1))
-        adjacency_BRCC = self.pair_stream(features_BCDL)
-        tokens_SLD = self.electrode_stream(features_BCDL.flatten(0, 1).transpose(1, 2))
+        features_BLCD = torch.unflatten(self.to_electrodes(self.encoder(window_BCT)), 2, (electrodes, -1))
+        adjacency_BRCC = self.pair_stream(features_BLCD)
+        tokens_SLD = self.electrode_stream(features_BLCD.transpose(1, 2).flatten(0, 1))
         tokens_BLCD = self.graph(tokens_SLD.unflatten(0, (-1, electrodes)), adjacency_BRCC)
         logits_BL: Tensor = self.head(tokens_BLCD)
         return logits_BL
+
+    def choose_scan(self, form: ScanForm) -> None:
+        """Run the scans by `form` from now on; all give the same numbers (state_space.py)."""
+        for module in self.modules():
+            if isinstance(module, Mamba2 | BidirectionalLayer):
+                module.scan_form = form
 
 
 def parameter_groups(model: nn.Module, weight_decay: float) -> list[dict[str, Any]]:

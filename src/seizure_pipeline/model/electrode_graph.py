@@ -10,16 +10,17 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from seizure_pipeline.model.bimamba import BidirectionalMamba
+from seizure_pipeline.model.cuda import positions as cuda_positions
 from seizure_pipeline.model.settings import ModelSettings
 
 SIMILARITY_EPSILON = 1e-6  # defines the similarity of a zero vector with anything as 0
 
 
-def pair_similarity(features_BCDR: Tensor) -> Tensor:
+def pair_similarity(features_BRCD: Tensor) -> Tensor:
     """Cosine of the features of each pair of electrodes i < j, shape (B, E, R), in float32."""
-    electrodes = features_BCDR.shape[1]
-    with torch.autocast(features_BCDR.device.type, enabled=False):
-        features_BRCD = features_BCDR.permute(0, 3, 1, 2).float()
+    electrodes = features_BRCD.shape[2]
+    with torch.autocast(features_BRCD.device.type, enabled=False):
+        features_BRCD = features_BRCD.float()
         unit_BRCD = features_BRCD * torch.rsqrt(features_BRCD.square().sum(-1, keepdim=True) + SIMILARITY_EPSILON)
         similarity_BRCC = unit_BRCD @ unit_BRCD.mT
     first_E, second_E = torch.triu_indices(electrodes, electrodes, 1, device=similarity_BRCC.device)
@@ -44,8 +45,8 @@ def keep_strongest(weights_CC: Tensor, neighbours: int) -> Tensor:
     give no edge at all instead of making hubs of the electrodes that a sort happens to put first.
     """
     with torch.no_grad():
-        border_C1 = weights_CC.topk(neighbours + 1, -1).values[..., -1:]
-        chosen_CC = weights_CC > border_C1
+        not_weaker_CC = (weights_CC[..., None, :] >= weights_CC[..., :, None]).sum(-1)  # counted, itself included: no sort
+        chosen_CC = not_weaker_CC <= neighbours
         kept_CC = chosen_CC | chosen_CC.mT
     return weights_CC * kept_CC
 
@@ -76,6 +77,9 @@ def laplacian_positions(adjacency_CC: Tensor, positions: int) -> Tensor:
 
     The derivative of an eigendecomposition divides by gaps between eigenvalues, which close whenever weights tie.
     """
+    if adjacency_CC.is_cuda and adjacency_CC.dtype == torch.float32 and cuda_positions.fits(adjacency_CC.shape[-1]):
+        by_polynomials: Tensor = cuda_positions.laplacian_positions(adjacency_CC, positions)
+        return by_polynomials
     identity_CC = torch.eye(adjacency_CC.shape[-1], device=adjacency_CC.device, dtype=adjacency_CC.dtype)
     eigenvalues_C, eigenvectors_CC = torch.linalg.eigh(identity_CC - adjacency_CC)
     return spectral_positions(eigenvalues_C, eigenvectors_CC, positions)
@@ -91,6 +95,20 @@ def diffusion(adjacency_CC: Tensor, alpha: float, hops: int) -> Tensor:
     return alpha * identity_CC + (1 - alpha) / hops * total_CC
 
 
+def _pooled(features_BLCD: Tensor, every: int) -> Tensor:
+    """Means over `every` tokens (the last over those that are left), (B, R, C, D).
+
+    Not by avg_pool1d: compiled, its gradient of the last mean is divided by `every` (measured: torch 2.13)."""
+    length = features_BLCD.shape[1]
+    if every == 1:
+        return features_BLCD
+    padded_BLCD = F.pad(features_BLCD, (0, 0, 0, 0, 0, -length % every))
+    summed_BRCD = torch.unflatten(padded_BLCD, 1, (-1, every)).sum(2)
+    taken_R = torch.full((summed_BRCD.shape[1],), float(every), device=summed_BRCD.device, dtype=summed_BRCD.dtype)
+    taken_R[-1] = every - -length % every
+    return summed_BRCD / taken_R[:, None, None]
+
+
 class PairStream(nn.Module):
     """Electrode features to the weight of every edge: similarity, lifted, scanned along time, softplus."""
 
@@ -102,14 +120,14 @@ class PairStream(nn.Module):
         self.scan = BidirectionalMamba(settings.pair_stream)
         self.weight = nn.Linear(settings.pair_stream.features, 1)
 
-    def forward(self, features_BCDL: Tensor) -> Tensor:
+    def forward(self, features_BLCD: Tensor) -> Tensor:
         """Normalised adjacency (B, R, C, C) in float32, one per `pair_every` tokens (the last may cover fewer)."""
-        pooled_SDR = F.avg_pool1d(features_BCDL.flatten(0, 1), self.every, ceil_mode=True)
-        pooled_BCDR = torch.unflatten(pooled_SDR, 0, features_BCDL.shape[:2])
-        similarity_BER = pair_similarity(pooled_BCDR)
-        scanned_SRD = self.scan(self.norm(self.lift(similarity_BER.flatten(0, 1).unsqueeze(-1))))
+        similarity_BER = pair_similarity(_pooled(features_BLCD, self.every))
+        # products of one column or row by hand: compiled, they are part of the norms beside them
+        lifted_SRD = similarity_BER.flatten(0, 1).unsqueeze(-1) * self.lift.weight.squeeze(-1) + self.lift.bias
+        scanned_SRD = self.scan(self.norm(lifted_SRD))
         with torch.autocast(scanned_SRD.device.type, enabled=False):  # bfloat16 would tie most weights of a row
-            weights_SR = F.softplus(self.weight(scanned_SRD.float())).squeeze(-1)
+            weights_SR = F.softplus((scanned_SRD.float() * self.weight.weight.squeeze(0)).sum(-1) + self.weight.bias)
             weights_BRE = torch.unflatten(weights_SR, 0, similarity_BER.shape[:2]).transpose(1, 2)
             return normalised(keep_strongest(pair_matrix(weights_BRE, self.electrodes), self.neighbours))
 

@@ -3,13 +3,15 @@
     h_t = exp(dt_t A) h_{t-1} + dt_t B_t x_t        h is (N, P) per head, A < 0 a scalar per head
     y_t = C_t h_t + D x_t
 
-`scan_reference` follows the law step by step, `scan_chunked` does the same by matrix products over chunks, and
-`scan_cuda` is mamba-ssm's kernel. `scan` chooses by the device alone.
+`scan_reference` follows the law step by step, `scan_chunked` does the same by matrix products over chunks, `scan_cuda`
+is mamba-ssm's kernel, and `cuda.scan` runs both directions of a whole bidirectional layer at once (bimamba.py).
+`auto` takes chunks on a CPU, and on a GPU the fused kernels where their sizes fit, else mamba-ssm.
 """
 
 from __future__ import annotations
 
 from math import log
+from typing import Literal
 
 import torch
 import torch.nn.functional as F
@@ -17,6 +19,7 @@ from torch import Tensor, nn
 
 from seizure_pipeline.model.settings import StreamSettings
 
+ScanForm = Literal["auto", "fused", "mamba_ssm", "chunked"]
 CHUNK = 8  # the cost per step is about Q + N P / Q, lowest at Q = sqrt(N P), which is 8 to 11 in the presets
 CUDA_CHUNK = 128
 CUDA_INDEX_LIMIT = 2**31  # elements of one (S, K, Q, Q) product, which mamba-ssm's kernels index in 32 bits
@@ -120,9 +123,9 @@ def scan_cuda(x_SLHP: Tensor, dt_SLH: Tensor, A_H: Tensor, B_SLGN: Tensor, C_SLG
     return outputs[0] if sequences <= size else torch.cat(outputs)
 
 
-def scan(x_SLHP: Tensor, dt_SLH: Tensor, A_H: Tensor, B_SLGN: Tensor, C_SLGN: Tensor) -> Tensor:
-    """The recurrence on the device of `x_SLHP`: the kernel on CUDA, chunks elsewhere; shape (S, L, H, P)."""
-    run = scan_cuda if x_SLHP.is_cuda else scan_chunked
+def scan(x_SLHP: Tensor, dt_SLH: Tensor, A_H: Tensor, B_SLGN: Tensor, C_SLGN: Tensor, form: ScanForm = "auto") -> Tensor:
+    """The recurrence of one direction, shape (S, L, H, P): by `form`, or by mamba-ssm on CUDA and chunks elsewhere."""
+    run = scan_cuda if form == "mamba_ssm" or (form == "auto" and x_SLHP.is_cuda) else scan_chunked
     return run(x_SLHP, dt_SLH, A_H, B_SLGN, C_SLGN)
 
 
@@ -166,6 +169,13 @@ class Mamba2(nn.Module):
         self.D = nn.Parameter(torch.ones(heads))
         self.norm = GatedNorm(self.inner)
         self.out_proj = nn.Linear(self.inner, settings.features, bias=False)
+        self.scan_form: ScanForm = "auto"
+
+    @property
+    def convolution_bias(self) -> Tensor:
+        """Bias of the convolution, (inner + 2 state,)."""
+        assert self.conv1d.bias is not None
+        return self.conv1d.bias
 
     def forward(self, x_SLD: Tensor) -> Tensor:
         """(S, L, D) to (S, L, D); token t sees tokens 0 to t."""
@@ -176,7 +186,7 @@ class Mamba2(nn.Module):
         u_SLD, B_SLN, C_SLN = torch.split(convolved_SLD, [self.inner, self.state, self.state], -1)
         u_SLHP = torch.unflatten(u_SLD, -1, (-1, self.head_dim))
         dt_SLH = F.softplus(step_SLH.to(self.dt_bias.dtype) + self.dt_bias)  # float32: its sum over a window reaches hundreds
-        y_SLHP = scan(u_SLHP, dt_SLH, -self.A_log.exp(), B_SLN.unsqueeze(2), C_SLN.unsqueeze(2))
+        y_SLHP = scan(u_SLHP, dt_SLH, -self.A_log.exp(), B_SLN.unsqueeze(2), C_SLN.unsqueeze(2), self.scan_form)
         y_SLHP = y_SLHP + self.D[:, None] * u_SLHP
         out_SLD: Tensor = self.out_proj(self.norm(y_SLHP.flatten(-2), z_SLD))
         return out_SLD

@@ -1,0 +1,66 @@
+"""Dilated convolutions of channels-last bfloat16 as products of matrices, read tile by tile through the tensor memory
+accelerator, forward and backward; tensors are (B, T, D), weights (J, O, I) for J taps, O outputs and I inputs."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+from torch import Tensor
+
+MULTIPLE = 32  # widths must be multiples of this
+
+
+def fits(inputs: int, outputs: int, kernel: int, stride: int) -> bool:
+    """Whether the kernels are written for these sizes; inputs may be filled up with zero channels."""
+    return outputs % 64 == 0 and (inputs % 64 == 0 or inputs <= MULTIPLE) and kernel % 2 == 1 and stride == 1
+
+
+@torch.library.custom_op("seizure_pipeline::dilated_convolution", mutates_args=(), device_types="cuda")
+def dilated_convolution(x_BTI: Tensor, weight_JOI: Tensor, dilation: int) -> Tensor:
+    """(B, T, I) to (B, T, O), both bfloat16 and sums in float32; as many zeros before as after, T stays."""
+    from seizure_pipeline.model.cuda.convolution_kernels import convolve
+
+    y_BTO = _output(x_BTI, weight_JOI)
+    convolve(x_BTI.contiguous(), weight_JOI.to(torch.bfloat16).contiguous(), y_BTO, dilation)
+    return y_BTO
+
+
+def _output(x_BTI: Tensor, weight_JOI: Tensor) -> Tensor:
+    return x_BTI.new_empty(x_BTI.shape[0], x_BTI.shape[1], weight_JOI.shape[1])
+
+
+@dilated_convolution.register_fake
+def _(x_BTI: Tensor, weight_JOI: Tensor, dilation: int) -> Tensor:
+    return _output(x_BTI, weight_JOI)
+
+
+@torch.library.custom_op("seizure_pipeline::dilated_convolution_weight", mutates_args=(), device_types="cuda")
+def dilated_convolution_weight(x_BTI: Tensor, dy_BTO: Tensor, taps: int, dilation: int) -> Tensor:
+    """Gradient of the weights (J, O, I) in float32; partial sums are added in a fixed order, so that bits repeat."""
+    from seizure_pipeline.model.cuda.convolution_kernels import convolve_weight
+
+    return convolve_weight(x_BTI.contiguous(), dy_BTO.contiguous(), taps, dilation)
+
+
+@dilated_convolution_weight.register_fake
+def _(x_BTI: Tensor, dy_BTO: Tensor, taps: int, dilation: int) -> Tensor:
+    return x_BTI.new_empty(taps, dy_BTO.shape[2], x_BTI.shape[2], dtype=torch.float32)
+
+
+def _keep(ctx: Any, inputs: tuple[Tensor, Tensor, int], output: Tensor) -> None:
+    x_BTI, weight_JOI, ctx.dilation = inputs
+    ctx.save_for_backward(x_BTI, weight_JOI)
+
+
+def _back(ctx: Any, dy_BTO: Tensor) -> tuple[Tensor | None, Tensor | None, None]:
+    x_BTI, weight_JOI = ctx.saved_tensors
+    dx = dweight = None
+    if ctx.needs_input_grad[0]:
+        dx = dilated_convolution(dy_BTO, weight_JOI.flip(0).transpose(1, 2), ctx.dilation)
+    if ctx.needs_input_grad[1]:
+        dweight = dilated_convolution_weight(x_BTI, dy_BTO, weight_JOI.shape[0], ctx.dilation)
+    return dx, dweight, None
+
+
+dilated_convolution.register_autograd(_back, setup_context=_keep)
