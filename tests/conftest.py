@@ -7,13 +7,13 @@ from pathlib import Path
 
 import pytest
 from bucket_fixtures import client, proxy, server
-from remote_fixtures import far_project, odd_project, undisturbed
+from remote_fixtures import far_project, longer_undisturbed, odd_project, undisturbed
 
 from seizure_pipeline.cache import build as building
 from seizure_pipeline.corpora.synthetic.corpus import generate_corpus
 from seizure_pipeline.corpora.synthetic.requirements import SyntheticSettings
 
-__all__ = ["client", "far_project", "odd_project", "proxy", "server", "undisturbed"]
+__all__ = ["client", "far_project", "longer_undisturbed", "odd_project", "proxy", "server", "undisturbed"]
 REPOSITORY = Path(__file__).resolve().parents[1]
 SHARED = REPOSITORY.parent / "shared"
 

@@ -8,10 +8,11 @@ import subprocess
 import time
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import mlflow
 from mlflow.entities import Run
-from remote_fixtures import KEDRO, ROOT, runner_settings, write
+from remote_fixtures import KEDRO, ROOT, add_cache, dotted, last_weights, runner_settings, write
 
 from seizure_pipeline.remote.journal import Call, Journal
 
@@ -42,6 +43,21 @@ def begun(project: Path, *arguments: str) -> subprocess.Popen[str]:
     return subprocess.Popen(
         [KEDRO, *arguments], cwd=project, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
     )
+
+
+class Reference:
+    """The same training here, left alone, in a data root of its own; it goes on beside what is tested."""
+
+    def __init__(self, far_project: Path, name: str, parameters: dict[str, Any]) -> None:
+        self._root = add_cache(far_project, far_project / "data" / name)
+        chosen = dotted({"data_root": f"data/{name}", **parameters})
+        self._run = begun(far_project, "run", "--env", "near", "--pipelines", "training", "--params", chosen)
+
+    def weights(self) -> str:
+        """SHA-256 of its last weights, once it ended."""
+        _, errors = self._run.communicate()
+        assert self._run.returncode == 0, errors
+        return last_weights(self._root)
 
 
 def calls_of(project: Path) -> list[Call]:

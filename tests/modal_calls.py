@@ -9,8 +9,8 @@ from typing import Any
 from modal_plane import FAR_ROOT, VOLUME, request, settings, until
 from remote_fixtures import REPOSITORY, ROOT
 
-from seizure_pipeline.remote.modal_backend import ModalBackend
-from seizure_pipeline.remote.modal_events import lines_of
+from seizure_pipeline.remote.modal.backend import ModalBackend
+from seizure_pipeline.remote.modal.events import lines_of
 from seizure_pipeline.remote.records import Event, Outcome
 
 RETRIES = {"count": 3, "delay_s": 1.0}

@@ -24,7 +24,7 @@ import pytest
 from remote_fixtures import processes_of
 
 from seizure_pipeline.remote.context import source_fingerprint
-from seizure_pipeline.remote.modal_image import python_minor
+from seizure_pipeline.remote.modal.image import python_minor
 from seizure_pipeline.remote.records import Request
 from seizure_pipeline.remote.settings import RemoteSettings
 
@@ -40,13 +40,16 @@ SETTINGS = {
 
 
 @pytest.fixture
-def plane(tmp_path: Path) -> Iterator[Any]:
+def plane(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
     """A control plane; times it counts in (time-outs, delays before another attempt) are a twentieth of what was asked.
 
     It is a prototype that leaves pipes and sockets to the garbage collector, which is therefore called here."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", ResourceWarning)
-        with _fake().FakeModal(tmp_path / "plane", time_scale=0.05, grace_s=20.0) as served, served.environ():
+        fake = _fake()
+        monkeypatch.setattr(fake.Task, "commit", lambda task, volume: _bring(task.vols[volume], task.fake._vol(volume)))
+        monkeypatch.setattr(fake.Task, "reload", lambda task, volume: _bring(task.fake._vol(volume), task.vols[volume]))
+        with fake.FakeModal(tmp_path / "plane", time_scale=0.05, grace_s=20.0) as served, served.environ():
             _forget_client()
             yield served
         _forget_client()
@@ -107,6 +110,24 @@ def _end(container: subprocess.Popen[bytes], url: str) -> None:
     for stream in (container.stdout, container.stderr):
         assert stream is not None
         stream.close()
+
+
+def _bring(source: Path, target: Path) -> None:
+    """Have at the target what changed at the source, and keep what changed there since.
+
+    A commit ends with a reload, and Modal's client says of that: uncommitted changes "may implicitly be committed"."""
+
+    def newer(file: str, there: str) -> str:
+        with suppress(FileNotFoundError):  # renamed meanwhile
+            now, known = os.stat(file), os.stat(there) if Path(there).exists() else None
+            if known is None or now.st_mtime_ns > known.st_mtime_ns:
+                part = f"{there}.coming"
+                shutil.copyfile(file, part)
+                os.utime(part, ns=(now.st_mtime_ns, now.st_mtime_ns))  # of before: what is appended meanwhile is newer
+                os.replace(part, there)
+        return there
+
+    shutil.copytree(source, target, copy_function=newer, dirs_exist_ok=True)
 
 
 def _forget_client() -> None:

@@ -25,8 +25,8 @@ from seizure_pipeline.pipelines import (
     verify_cache,
     windowing,
 )
-from seizure_pipeline.remote import preflight
 from seizure_pipeline.remote.context import RunContext
+from seizure_pipeline.remote.plan import preflight
 from seizure_pipeline.remote.settings import RemoteSettings
 
 PIPELINES = {

@@ -14,8 +14,9 @@ from typing import Any
 import pytest
 import yaml
 
+from seizure_pipeline.configuration import flatten
 from seizure_pipeline.remote.context import source_fingerprint
-from seizure_pipeline.remote.machine import python_version
+from seizure_pipeline.remote.far.machine import python_version
 from seizure_pipeline.remote.records import Request
 
 REPOSITORY = Path(__file__).resolve().parents[1]
@@ -36,6 +37,7 @@ PARAMETERS = {
         "epochs": 3,
         "batch_size": 2,
         "patience_epochs": 3,
+        "collapse_patience": 1000,
         "checkpoint_steps": 1,
         "log_every_steps": 4,
         "threads": 1,
@@ -112,6 +114,11 @@ def create_pipeline():
     return Pipeline([Node(say, "params:training", "operating_point", name="say"), *quiet])
 '''
 """A pipeline `odd` that the package does not have."""
+STEPS, LOGGED_EVERY = 9, 4
+"""Steps of an epoch of this training, and of how many one is told."""
+LONGER_EPOCHS = 12
+LONGER = {"training": {"epochs": LONGER_EPOCHS, "patience_epochs": LONGER_EPOCHS}}
+"""Parameters of a run in which there are always steps left after several interruptions."""
 ROOT = "05_model_input"
 """Folder below a data root with what training reads."""
 
@@ -145,6 +152,16 @@ def undisturbed(far_project: Path) -> str:
     done = run_kedro(far_project, "--env", "near", "--pipelines", "training")
     assert done.returncode == 0, done.stderr
     return last_weights(far_project / "data/near")
+
+
+@pytest.fixture(scope="session")
+def longer_undisturbed(far_project: Path) -> str:
+    """SHA-256 of the last weights of a plain local training with LONGER."""
+    root = add_cache(far_project, far_project / "data/longer")
+    chosen = dotted({"data_root": "data/longer", **LONGER})
+    done = run_kedro(far_project, "--env", "near", "--pipelines", "training", "--params", chosen)
+    assert done.returncode == 0, done.stderr
+    return last_weights(root)
 
 
 @pytest.fixture(scope="session")
@@ -184,6 +201,11 @@ def last_weights(root: Path) -> str:
 def run_kedro(project: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
     """`kedro run` in a project."""
     return subprocess.run([KEDRO, "run", *arguments], cwd=project, capture_output=True, text=True, check=False)
+
+
+def dotted(parameters: dict[str, Any]) -> str:
+    """Runtime parameters as the command line takes them."""
+    return ",".join(f"{name}={value}" for name, value in flatten(parameters))
 
 
 def request_for(project: Path, far_root: Path, **changes: Any) -> Request:

@@ -16,13 +16,13 @@ from kedro_datasets.json import JSONDataset
 
 from seizure_pipeline.cli_remote import Desk, list_calls, print_cost, stop_call
 from seizure_pipeline.remote.backend import EndedWithoutAWord, LostContact, OutOfReach, RemoteError
+from seizure_pipeline.remote.call.errand import Errand
+from seizure_pipeline.remote.call.office import Office
 from seizure_pipeline.remote.context import RunContext
-from seizure_pipeline.remote.errand import Errand
+from seizure_pipeline.remote.files.travel import leaving_nodes
 from seizure_pipeline.remote.journal import Call, Journal
-from seizure_pipeline.remote.office import Office
 from seizure_pipeline.remote.records import Outcome, Request
 from seizure_pipeline.remote.settings import RemoteSettings, Resources
-from seizure_pipeline.remote.travel import leaving_nodes
 
 HOUR_S = 3600.0
 

@@ -11,7 +11,7 @@ from planned_runs import PIPELINES, Planned, configuration
 from test_command_line import REPOSITORY
 
 from seizure_pipeline.datasets import FolderDataset
-from seizure_pipeline.remote import fitness
+from seizure_pipeline.remote.plan import fitness
 from seizure_pipeline.remote.settings import RemoteSettings
 
 

@@ -19,10 +19,10 @@ from test_journal import a_call
 from seizure_pipeline import tracking
 from seizure_pipeline.announcements import Stopped
 from seizure_pipeline.cache import CacheError
-from seizure_pipeline.remote import following
 from seizure_pipeline.remote.backend import EndedWithoutAWord, LostContact, RemoteError
-from seizure_pipeline.remote.failures import error_of
-from seizure_pipeline.remote.following import Follower, Numbers
+from seizure_pipeline.remote.call import following
+from seizure_pipeline.remote.call.failures import error_of
+from seizure_pipeline.remote.call.following import Follower, Numbers
 from seizure_pipeline.remote.journal import Call, Journal
 from seizure_pipeline.remote.patience import Patience
 from seizure_pipeline.remote.records import Event, Failure, Outcome

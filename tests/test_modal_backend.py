@@ -14,10 +14,10 @@ from grpclib import Status
 from modal_plane import FAR_ROOT, REPOSITORY, VOLUME, plane, request, settings
 
 from seizure_pipeline.remote.backend import EndedWithoutAWord, LostContact, RemoteError
-from seizure_pipeline.remote.modal_backend import ModalBackend, rates_from
-from seizure_pipeline.remote.modal_events import Heard, lines_of
-from seizure_pipeline.remote.modal_image import python_minor
-from seizure_pipeline.remote.modal_limits import refused
+from seizure_pipeline.remote.modal.backend import ModalBackend, rates_from
+from seizure_pipeline.remote.modal.events import Heard, lines_of
+from seizure_pipeline.remote.modal.image import python_minor
+from seizure_pipeline.remote.modal.limits import refused
 from seizure_pipeline.remote.records import Event
 from seizure_pipeline.remote.settings import RemoteSettings, Resources
 

@@ -14,9 +14,9 @@ from modal_plane import REPOSITORY, plane, project_copy, request, settings
 from modal_proto import api_pb2
 
 from seizure_pipeline.remote.context import source_fingerprint
-from seizure_pipeline.remote.modal_app import name_of
-from seizure_pipeline.remote.modal_backend import ModalBackend
-from seizure_pipeline.remote.modal_image import PROJECT, STAYS_HERE, Packages, python_minor, shipped, travelling
+from seizure_pipeline.remote.modal.app import name_of
+from seizure_pipeline.remote.modal.backend import ModalBackend
+from seizure_pipeline.remote.modal.image import PROJECT, STAYS_HERE, Packages, python_minor, shipped, travelling
 from seizure_pipeline.remote.settings import RemoteSettings
 
 __all__ = ["plane"]

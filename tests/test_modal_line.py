@@ -13,13 +13,13 @@ import pytest
 from grpclib.exceptions import StreamTerminatedError
 from modal_plane import FAR_ROOT, REPOSITORY, VOLUME, plane, request, settings
 
-from seizure_pipeline.remote import modal_function
-from seizure_pipeline.remote.modal_backend import ModalBackend
-from seizure_pipeline.remote.modal_errors import is_result
-from seizure_pipeline.remote.modal_events import QUIET_S, Heard, lines_of
-from seizure_pipeline.remote.modal_function import LineHome, events_of, word_for
+from seizure_pipeline.remote.far.supervisor import AttemptFailed, AttemptOver
+from seizure_pipeline.remote.modal import function
+from seizure_pipeline.remote.modal.backend import ModalBackend
+from seizure_pipeline.remote.modal.errors import is_result
+from seizure_pipeline.remote.modal.events import QUIET_S, Heard, lines_of
+from seizure_pipeline.remote.modal.function import LineHome, events_of, word_for
 from seizure_pipeline.remote.records import Event
-from seizure_pipeline.remote.supervisor import AttemptFailed, AttemptOver
 
 __all__ = ["plane"]
 CALL = "call-line"
@@ -71,7 +71,7 @@ def until_heard(line: LineHome, at: Queue, numbers: list[int]) -> None:
 def test_whatever_breaks_on_the_line_events_and_the_word_to_stop_come_through(
     broken: BaseException, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(modal_function, "LOOK_S", 0.02)
+    monkeypatch.setattr(function, "LOOK_S", 0.02)
     at = Queue([broken] * 5)
     with LineHome(cast("Any", at), CALL) as line:
         line.send(event(1))
@@ -84,7 +84,7 @@ def test_whatever_breaks_on_the_line_events_and_the_word_to_stop_come_through(
 def test_what_is_too_large_at_once_goes_in_parts_and_what_is_too_large_alone_is_left_to_the_file(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(modal_function, "LOOK_S", 0.02)
+    monkeypatch.setattr(function, "LOOK_S", 0.02)
     at = Queue(most=2000)
     line = LineHome(cast("Any", at), CALL)
     for number in range(1, 60):
@@ -121,3 +121,16 @@ def test_events_that_never_came_by_the_queue_are_read_from_the_volume(plane: Any
 ])  # fmt: skip
 def test_what_a_call_returned_as_an_error_is_its_end(error: BaseException) -> None:
     assert is_result(error)
+
+
+def test_a_reload_that_open_files_hinder_is_no_failed_commit_and_any_other_error_is() -> None:
+    class Volume:
+        def __init__(self, said: str) -> None:
+            self.said = said
+
+        def commit(self) -> None:
+            raise RuntimeError(self.said)
+
+    function._commit(cast("Any", Volume("there are open files preventing the operation: /data/events.jsonl")))
+    with pytest.raises(RuntimeError, match="conflict"):
+        function._commit(cast("Any", Volume("conflict")))

@@ -15,9 +15,9 @@ from modal_plane import FAR_ROOT, REPOSITORY, plane, request, settings
 from modal_proto import api_pb2
 
 from seizure_pipeline.remote.backend import LostContact, RemoteError
-from seizure_pipeline.remote.modal_backend import ModalBackend
-from seizure_pipeline.remote.modal_errors import plainly
-from seizure_pipeline.remote.modal_function import LineHome
+from seizure_pipeline.remote.modal.backend import ModalBackend
+from seizure_pipeline.remote.modal.errors import plainly
+from seizure_pipeline.remote.modal.function import LineHome
 from seizure_pipeline.remote.patience import Patience
 from seizure_pipeline.remote.records import Event
 

@@ -11,7 +11,7 @@ from kedro.pipeline import Pipeline
 from planned_runs import CHAIN, PIPELINES, Planned, index_row
 
 from seizure_pipeline.remote.context import RunContext
-from seizure_pipeline.remote.plan import WIDTH, print_plan
+from seizure_pipeline.remote.plan.printing import WIDTH, print_plan
 from seizure_pipeline.remote.records import Request
 from seizure_pipeline.remote.settings import RemoteSettings
 
@@ -61,6 +61,15 @@ def test_a_far_node_is_shown_with_all_that_it_takes(planned: Planned, capsys: py
     traces = section(lines, "compute_traces")
     assert "checkpoint carried, once made 06_models/checkpoint.json" in traces["reads"]
     assert any(line.endswith("score_traces  runs here") for line in lines)
+
+
+def test_between_two_sides_in_one_folder_nothing_travels(planned: Planned, capsys: pytest.CaptureFixture[str]) -> None:
+    planned.settings |= {"backend": "subprocess", "far_root": str(planned.root / "here")}
+    train = section(printed(planned, PIPELINES["training"], capsys), "train")
+    said = [line for verb in ("reads", "fills", "makes") for line in train[verb]]
+    assert [line.split(" one place for both ")[0] for line in said] == [
+        "window_index", "window_cache", "models", "checkpoint", "training_history",
+    ]  # fmt: skip
 
 
 def test_image_mounts_and_names_of_secrets_are_shown_once(planned: Planned, capsys: pytest.CaptureFixture[str]) -> None:

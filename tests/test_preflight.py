@@ -11,12 +11,8 @@ from typing import Any
 
 import pandas as pd
 import pytest
-from folder_backend import FolderBackend
 from kedro.pipeline import Node, Pipeline
 from planned_runs import CACHE, CHAIN, PIPELINES, Planned, index_row
-
-from seizure_pipeline.remote.backend import RemoteError
-from seizure_pipeline.remote.settings import Rates
 
 
 @pytest.fixture
@@ -227,28 +223,6 @@ def test_models_that_no_far_node_left_there_are_missed(planned: Planned) -> None
     )
 
 
-def test_a_provider_that_does_not_answer_is_one_line(planned: Planned) -> None:
-    planned.backend.silent_for = 1
-    one(planned.problems(PIPELINES["training"]), "nobody answers")
-
-
-def test_what_the_provider_refuses_stands_among_the_rest(planned: Planned, monkeypatch: pytest.MonkeyPatch) -> None:
-    class Refusing(FolderBackend):
-        def problems(self, machines: Any) -> list[str]:
-            return [f"{machine.gpu[0]}: no such GPU" for machine in machines]
-
-        def rates(self) -> Rates | None:
-            raise RemoteError("no token")
-
-    planned.backend = Refusing()
-    planned.settings["tags"]["gpu"]["gpu"] = "A100-60GB"
-    found = planned.problems(PIPELINES["training"])
-    assert found == [
-        "A100-60GB: no such GPU",
-        "train: no price of A100-60GB as of 2026-07; add it to rates.gpu in runner.yml",
-    ]
-
-
 def test_an_estimate_over_the_budget_is_refused(planned: Planned) -> None:
     planned.settings["budget_usd"] = 700.0
     one(planned.problems(PIPELINES["training"]), "$747.32 is over budget_usd 700", "train $747.32 (guess in runner.yml)")
@@ -284,7 +258,7 @@ def test_thousands_of_recordings_are_looked_at_in_less_than_a_second(planned: Pl
 
 def test_it_imports_neither_torch_nor_mlflow_nor_modal() -> None:
     program = (
-        "import sys; from seizure_pipeline.remote import names, plan, preflight; "
+        "import sys; from seizure_pipeline.remote.plan import names, preflight, printing; "
         "from kedro.framework.project import configure_project; configure_project('seizure_pipeline'); "
         "assert 'check_kernels' in {node.name for node in names.registered_nodes()}; "
         "assert not {'torch', 'mlflow', 'modal'} & set(sys.modules), sys.modules"

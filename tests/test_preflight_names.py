@@ -9,7 +9,7 @@ import pytest
 from planned_runs import PIPELINES, Planned
 from test_preflight import one
 
-from seizure_pipeline.remote.ownership import claim
+from seizure_pipeline.remote.files.ownership import claim
 
 
 @pytest.fixture

@@ -11,7 +11,7 @@ import pytest
 from remote_fixtures import processes_of
 from test_remote_supervisor import attempt, odd
 
-from seizure_pipeline.remote.supervisor import AttemptFailed
+from seizure_pipeline.remote.far.supervisor import AttemptFailed
 
 LEAVING = """
 import subprocess

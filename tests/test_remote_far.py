@@ -21,8 +21,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from remote_fixtures import request_for
 
-from seizure_pipeline.remote.far import Pace
-from seizure_pipeline.remote.machine import Gauge, Mismatch, check_same, facts, oom_kills
+from seizure_pipeline.remote.far.machine import Gauge, Mismatch, check_same, facts, oom_kills
+from seizure_pipeline.remote.far.node import Pace
 from seizure_pipeline.remote.records import LONGEST_TEXT
 from seizure_pipeline.remote.redaction import STRUCK, Redactor, cut
 
@@ -54,7 +54,7 @@ def far(project: Path, root: Path, node: str, **changes: object) -> Iterator[Far
     path = root / "request.json"
     path.write_text(request.to_json())
     reading, writing = os.pipe()
-    command = [sys.executable, "-m", "seizure_pipeline.remote.far", str(path), "--project", str(project)]
+    command = [sys.executable, "-m", "seizure_pipeline.remote.far.node", str(path), "--project", str(project)]
     process = subprocess.Popen(
         [*command, "--events-fd", str(writing)],
         cwd=project / "src",
@@ -140,7 +140,7 @@ def test_other_code_another_python_and_another_folder_are_refused(odd_project: P
     for changes, message in (({"python": "2.7"}, "Python 2.7"), ({"code": "0"}, "source and configuration 0")):
         with far(odd_project, tmp_path, "say", **changes) as process:
             failure = process.word("end")["facts"]["failure"]
-        assert failure["kind"] == "seizure_pipeline.remote.machine.Mismatch"
+        assert failure["kind"] == "seizure_pipeline.remote.far.machine.Mismatch"
         assert message in failure["message"]
         assert not (tmp_path / "07_model_output").exists()
 

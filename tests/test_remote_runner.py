@@ -36,7 +36,7 @@ def test_what_comes_home_is_what_a_local_run_makes(both: tuple[Path, str, str]) 
     project, _, _ = both
     near, far = (files_below(project / "data" / env) for env in ("near", "far"))
     assert {name for name in far if not name.startswith("remote/")} == {
-        name for name in near if "/last/" not in name and not name.endswith("state.safetensors")
+        name for name in near if not name.startswith("06_models/") or "/best/" in name or name.endswith("checkpoint.json")
     }
     times = ("training_history", ".png", "operating_curve.json", "unchanged.json")  # of what ran, and of what drew it
     same = [name for name in far if not name.startswith("remote/") and not any(part in name for part in times)]
@@ -188,7 +188,9 @@ def test_isolated_trains_in_a_process_of_its_own_on_the_data_of_this_one(far_pro
     assert done.returncode == 0, done.stderr
     assert "change nothing" not in done.stderr
     names = {path.name for path in (project / "data/far/06_models").rglob("*") if path.is_file()}
-    assert names == {"checkpoint.json", "config.json", "state.safetensors", "weights.safetensors"}
+    states = {"state.safetensors", "state_before.safetensors"}
+    told = {"checkpoint.json", "config.json", "recipe.json", "validation_baselines.json"}
+    assert names == {"weights.safetensors"} | states | told
     again = kedro(project, "run", "--env", "far", "--pipelines", "training")
     assert again.returncode == 0, again.stderr
     assert "nothing is sent" in again.stderr

@@ -17,10 +17,10 @@ import pytest
 from folder_backend import FolderBackend
 
 from seizure_pipeline.remote.backend import LostContact, RemoteError
+from seizure_pipeline.remote.files.staging import VOUCHED, VOUCHER, WEIGHTS, Staging
+from seizure_pipeline.remote.files.travel import Dataset
 from seizure_pipeline.remote.patience import Patience
 from seizure_pipeline.remote.settings import RemoteSettings
-from seizure_pipeline.remote.staging import VOUCHED, VOUCHER, WEIGHTS, Staging
-from seizure_pipeline.remote.travel import Dataset
 
 
 def a_staging(tmp_path: Path, backend: FolderBackend, **settings: object) -> Staging:

@@ -15,14 +15,13 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import pytest
-from remote_fixtures import add_cache, last_weights, processes_of, request_for
+from remote_fixtures import LOGGED_EVERY, STEPS, add_cache, last_weights, processes_of, request_for
 
 from seizure_pipeline.remote.backend import RemoteError
-from seizure_pipeline.remote.call_folder import EVENTS, OUTCOME, CallFolder, whole_events
+from seizure_pipeline.remote.far.call_folder import EVENTS, OUTCOME, CallFolder, whole_events
+from seizure_pipeline.remote.far.supervisor import AttemptOver, supervise
 from seizure_pipeline.remote.records import Event, Outcome, Request
-from seizure_pipeline.remote.supervisor import AttemptOver, supervise
 
-STEPS = 9  # of an epoch of the fixture's training
 Act = Callable[[], object]
 
 
@@ -57,7 +56,7 @@ class Ear:
         _thread.interrupt_main()
 
     def _signal(self, number: signal.Signals) -> None:
-        for child in processes_of(f"remote.far {self.request.folder}/"):
+        for child in processes_of(f"remote.far.node {self.request.folder}/"):
             os.kill(child, number)
 
 
@@ -72,12 +71,13 @@ def written(request: Request) -> list[Event]:
     return events
 
 
-def assert_each_once(request: Request, heard: list[Event]) -> None:
+def assert_each_once(request: Request, heard: list[Event], epochs: int = 3) -> None:
     """Events as they were heard are those written, numbered from 1 without a gap, each epoch and each step among them once."""
     assert [event.number for event in heard] == list(range(1, len(heard) + 1))
     assert heard == written(request)
-    assert [event.facts["epoch"] for event in heard if event.kind == "epoch"] == [1, 2, 3]
-    assert [event.facts["step"] for event in heard if event.kind == "step"] == list(range(4, 3 * STEPS + 1, 4))
+    assert [event.facts["epoch"] for event in heard if event.kind == "epoch"] == list(range(1, epochs + 1))
+    steps = [event.facts["step"] for event in heard if event.kind == "step"]
+    assert steps == list(range(LOGGED_EVERY, epochs * STEPS + 1, LOGGED_EVERY))
 
 
 @dataclass(frozen=True)
@@ -204,7 +204,7 @@ def test_other_code_or_another_python_is_refused(
 ) -> None:
     failure = attempt(odd_project, odd(odd_project, tmp_path, "say", **changes)).failure
     assert failure is not None
-    assert failure.kind == "seizure_pipeline.remote.machine.Mismatch"
+    assert failure.kind == "seizure_pipeline.remote.far.machine.Mismatch"
     with pytest.raises(RemoteError, match=message):
         raise RemoteError(failure.message)
 
@@ -215,14 +215,14 @@ def test_a_node_that_does_not_stop_is_killed_after_its_grace(odd_project: Path, 
     assert outcome.status == "stopped"
     assert [event.facts["why"] for event in ear.of_kind("stopping")] == ["it was asked to"]
     assert any("did not stop within 1 s and was killed" in event.facts["message"] for event in ear.of_kind("log"))
-    assert processes_of(f"remote.far {ear.request.folder}/") == []
+    assert processes_of(f"remote.far.node {ear.request.folder}/") == []
 
 
 SMALL_MACHINE = """
 import sys
 from pathlib import Path
 from seizure_pipeline.remote.records import Request
-from seizure_pipeline.remote.supervisor import supervise
+from seizure_pipeline.remote.far.supervisor import supervise
 Path({group!r}, "cgroup.procs").write_text("0")
 supervise(Request.from_json({request!r}), Path({project!r}), None, lambda event: None, lambda: False)
 """
@@ -247,7 +247,7 @@ def test_a_node_that_is_killed_for_lack_of_memory_is_said_to_be(odd_project: Pat
     ear = odd(odd_project, tmp_path, "devour")
     script = SMALL_MACHINE.format(group=str(small_memory), request=ear.request.to_json(), project=str(odd_project))
     done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=False)
-    assert done.stderr.splitlines()[-1].startswith("seizure_pipeline.remote.supervisor.AttemptFailed: attempt 1 at devour")
+    assert done.stderr.splitlines()[-1].startswith("seizure_pipeline.remote.far.supervisor.AttemptFailed: attempt 1 at devour")
     assert "died of signal 9 (Killed): out of memory" in done.stderr
 
 

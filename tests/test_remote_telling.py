@@ -11,10 +11,10 @@ from pathlib import Path
 import pytest
 from test_remote_supervisor import odd, written
 
-from seizure_pipeline.remote.call_folder import EVENTS, CallFolder, whole_events
+from seizure_pipeline.remote.far.call_folder import EVENTS, CallFolder, whole_events
+from seizure_pipeline.remote.far.supervisor import AttemptFailed, supervise
+from seizure_pipeline.remote.far.telling import Telling
 from seizure_pipeline.remote.records import Event
-from seizure_pipeline.remote.supervisor import AttemptFailed, supervise
-from seizure_pipeline.remote.telling import Telling
 
 
 def test_a_commit_that_fails_once_is_tried_again_and_nothing_is_told_before_it(odd_project: Path, tmp_path: Path) -> None:
@@ -45,7 +45,7 @@ def test_a_commit_that_fails_once_is_tried_again_and_nothing_is_told_before_it(o
 
 
 def test_what_cannot_be_made_safe_fails_the_attempt(odd_project: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("seizure_pipeline.remote.telling.LAST_TRIES_S", (0.0, 0.1))
+    monkeypatch.setattr("seizure_pipeline.remote.far.telling.LAST_TRIES_S", (0.0, 0.1))
     ear = odd(odd_project, tmp_path, "say")
 
     def commit() -> None:
@@ -59,7 +59,7 @@ def test_what_cannot_be_made_safe_fails_the_attempt(odd_project: Path, tmp_path:
 def test_a_commit_that_hangs_is_given_up_with_a_warning_and_fails_the_attempt(
     odd_project: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("seizure_pipeline.remote.supervisor.COMMIT_S", 1.0)
+    monkeypatch.setattr("seizure_pipeline.remote.far.supervisor.COMMIT_S", 1.0)
     ear = odd(odd_project, tmp_path, "say", grace_s=1.0)
     let_go = threading.Event()
     with pytest.raises(AttemptFailed, match="could not be made safe"):
@@ -76,8 +76,8 @@ def test_a_commit_that_hangs_while_the_node_runs_keeps_it_from_neither_stopping_
     odd_project: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, node: str
 ) -> None:
     """The first never ends, all later ones are well. A node that heeds saves itself, one that does not is killed."""
-    monkeypatch.setattr("seizure_pipeline.remote.supervisor.COMMIT_S", 1.0)
-    monkeypatch.setattr("seizure_pipeline.remote.telling.PAUSE_S", 0.1)
+    monkeypatch.setattr("seizure_pipeline.remote.far.supervisor.COMMIT_S", 1.0)
+    monkeypatch.setattr("seizure_pipeline.remote.far.telling.PAUSE_S", 0.1)
     ear = odd(odd_project, tmp_path, node, grace_s=2.0)
     let_go, tries = threading.Event(), []
 
@@ -97,7 +97,7 @@ def test_a_commit_that_hangs_while_the_node_runs_keeps_it_from_neither_stopping_
 HANGING = """
 import sys, threading, time
 from seizure_pipeline.remote.records import Event
-from seizure_pipeline.remote.telling import Telling
+from seizure_pipeline.remote.far.telling import Telling
 telling = Telling(lambda: threading.Event().wait(), print, print, 0.1)
 telling.add(Event(1, "log", 0.0, {}))
 telling.go_on()

@@ -14,10 +14,10 @@ import pytest
 from remote_fixtures import add_cache, last_weights, processes_of, request_for
 
 from seizure_pipeline.remote.backend import EndedWithoutAWord, RemoteError
-from seizure_pipeline.remote.call_folder import EVENTS, whole_events
+from seizure_pipeline.remote.far.call_folder import EVENTS, whole_events
 from seizure_pipeline.remote.records import Event, Outcome, Request
 from seizure_pipeline.remote.settings import Resources, RetrySettings
-from seizure_pipeline.remote.subprocess_backend import SubprocessBackend
+from seizure_pipeline.remote.subprocess.backend import SubprocessBackend
 
 MACHINE = Resources(retries=RetrySettings(count=2, delay_s=0.1))
 LONGEST_S = 180.0
@@ -88,7 +88,7 @@ def test_a_client_and_a_node_that_are_killed_lose_nothing(far_project: Path, und
 
     def kill_in_second_epoch(event: Event) -> None:
         if is_checkpoint(event) and event.facts["step"] == 12 and not killed:
-            killed.extend(processes_of(f"remote.far {request.folder}/"))
+            killed.extend(processes_of(f"remote.far.node {request.folder}/"))
             os.kill(killed[0], signal.SIGKILL)
 
     events, outcome = follow(backend, request, heard[-1], kill_in_second_epoch)
@@ -135,7 +135,7 @@ def test_a_node_that_dies_every_time_is_tried_as_often_as_it_may_be(odd_project:
     events, outcome = follow(backend, request)
     assert (outcome.status, outcome.attempts) == ("failed", 2)
     assert outcome.failure is not None
-    assert outcome.failure.kind == "seizure_pipeline.remote.supervisor.AttemptFailed"
+    assert outcome.failure.kind == "seizure_pipeline.remote.far.supervisor.AttemptFailed"
     assert "signal 9 (Killed), for lack of memory most often" in outcome.failure.message
     assert "its last words" in outcome.failure.message
     assert [event.number for event in events] == list(range(1, len(events) + 1))
@@ -147,10 +147,10 @@ def test_without_its_watcher_a_node_ends_and_the_call_says_so(odd_project: Path,
     backend.start(request, MACHINE)
     wait_for(backend, request, is_checkpoint)
     assert backend.outcome(request.call, request) is None
-    (watcher,) = processes_of(f"remote.subprocess_watcher {request.folder} ")
+    (watcher,) = processes_of(f"remote.subprocess.watcher {request.folder} ")
     os.kill(watcher, signal.SIGKILL)
     until_s = time.monotonic() + LONGEST_S
-    while processes_of(f"remote.far {request.folder}/"):
+    while processes_of(f"remote.far.node {request.folder}/"):
         assert time.monotonic() < until_s
         time.sleep(0.1)
     with pytest.raises(EndedWithoutAWord, match="the process that watched over it is gone"):
@@ -161,7 +161,7 @@ def test_a_machine_that_goes_down_stops_its_calls(odd_project: Path, tmp_path: P
     request, backend = odd(odd_project, tmp_path, "wait"), SubprocessBackend(odd_project)
     backend.start(request, MACHINE)
     wait_for(backend, request, is_checkpoint)
-    os.kill(processes_of(f"remote.subprocess_watcher {request.folder} ")[0], signal.SIGTERM)
+    os.kill(processes_of(f"remote.subprocess.watcher {request.folder} ")[0], signal.SIGTERM)
     assert follow(backend, request)[1].status == "stopped"
 
 
@@ -244,7 +244,7 @@ def test_a_gpu_of_another_kind_is_not_the_one_that_is_asked_for(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, gpu: tuple[str, ...], count: int, is_here: bool
 ) -> None:
     here = ["NVIDIA A100-SXM4-80GB", "NVIDIA A100 80GB PCIe", "NVIDIA L40S", "NVIDIA RTX PRO 6000 Blackwell"]
-    monkeypatch.setattr("seizure_pipeline.remote.subprocess_backend.gpu_names", lambda: here)
+    monkeypatch.setattr("seizure_pipeline.remote.subprocess.backend.gpu_names", lambda: here)
     problems = SubprocessBackend(tmp_path).problems([Resources(gpu=gpu, gpu_count=count)])
     assert (problems == []) is is_here
     assert all(f"{count} x {' or '.join(gpu)}" in problem for problem in problems)

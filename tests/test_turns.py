@@ -13,11 +13,11 @@ from test_errand import Site
 from test_journal import a_call
 
 from seizure_pipeline.remote.backend import Detached, LostContact, RemoteError
-from seizure_pipeline.remote.errand import Errand
+from seizure_pipeline.remote.call.errand import Errand
+from seizure_pipeline.remote.call.turns import Turns
 from seizure_pipeline.remote.journal import Journal
 from seizure_pipeline.remote.records import Outcome
-from seizure_pipeline.remote.subprocess_backend import SubprocessBackend
-from seizure_pipeline.remote.turns import Turns
+from seizure_pipeline.remote.subprocess.backend import SubprocessBackend
 
 PROCESSES = 6
 
@@ -139,11 +139,11 @@ from pathlib import Path
 sys.path.insert(0, "tests")
 from test_journal import a_call
 from seizure_pipeline.remote.backend import RemoteError
-from seizure_pipeline.remote.errand import Errand
+from seizure_pipeline.remote.call.errand import Errand
 from seizure_pipeline.remote.journal import Journal
-from seizure_pipeline.remote.ownership import claim
-from seizure_pipeline.remote.subprocess_backend import SubprocessBackend
-from seizure_pipeline.remote.turns import Turns
+from seizure_pipeline.remote.files.ownership import claim
+from seizure_pipeline.remote.subprocess.backend import SubprocessBackend
+from seizure_pipeline.remote.call.turns import Turns
 what, root, name = sys.argv[1], Path(sys.argv[2]), sys.argv[3]
 backend = SubprocessBackend(root)
 call = a_call(name)

@@ -11,11 +11,11 @@ from typing import Any
 import click
 
 from seizure_pipeline.remote.backend import Backend, RemoteError
+from seizure_pipeline.remote.call.standing import attach_command, settled, with_spent
 from seizure_pipeline.remote.journal import UNFINISHED, Call, Journal
 from seizure_pipeline.remote.patience import Patience
 from seizure_pipeline.remote.runner import backend_of, checked_settings, journal_of, settings_of
 from seizure_pipeline.remote.settings import RemoteSettings
-from seizure_pipeline.remote.standing import attach_command, settled, with_spent
 from seizure_pipeline.summary import print_bill
 
 

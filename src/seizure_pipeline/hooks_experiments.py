@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Any
 from kedro.framework.hooks import hook_impl
 
 from seizure_pipeline import tracking
-from seizure_pipeline.experiments import ExperimentsSettings, merged, nested
 from seizure_pipeline.hooks import ParameterError, check_parameters
 
 if TYPE_CHECKING:
@@ -18,7 +17,7 @@ if TYPE_CHECKING:
     from kedro.pipeline import Pipeline
 
     from seizure_pipeline.pipelines.experiments.plan import Plan
-    from seizure_pipeline.remote.office import Office
+    from seizure_pipeline.remote.call.office import Office
 
 NODE, TABLE = "run_experiments", "experiment_table"
 
@@ -69,6 +68,7 @@ class Experiments:
             raise ExperimentsFailed(failures)
 
     def _planned(self, run_params: Mapping[str, Any], data_root: Path, office: Office | None) -> Plan:
+        from seizure_pipeline.experiments import ExperimentsSettings, merged, nested
         from seizure_pipeline.pipelines.experiments.plan import Plan, Planned
 
         parameters, env = self._configuration["parameters"], run_params["env"]
@@ -139,6 +139,8 @@ def _expected_usd(office: Office | None, env: str | None, params: Mapping[str, A
 
 def _checked(name: str, parameters: dict[str, Any], changes: dict[str, Any]) -> dict[str, Any]:
     """All parameters of an experiment, but for the table of experiments and what only this side knows."""
+    from seizure_pipeline.experiments import merged
+
     try:
         rooms = check_parameters(merged(parameters, changes))
     except ParameterError as error:

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import itertools
+import json
 import re
 import shutil
 import socket
 import subprocess
 import sys
+import threading
 import urllib.error
 import urllib.request
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import mlflow
@@ -17,9 +21,10 @@ import pytest
 from far_runs import a_copy, begun, calls_of, history, kedro, wait_for
 from remote_fixtures import ROOT, write
 
+from seizure_pipeline.remote.call.lease import MARK
+from seizure_pipeline.remote.files.ownership import claim
 from seizure_pipeline.remote.journal import Journal
-from seizure_pipeline.remote.ownership import claim
-from seizure_pipeline.remote.subprocess_backend import SubprocessBackend
+from seizure_pipeline.remote.subprocess.backend import SubprocessBackend
 
 EPOCHS = 8
 LONG = f"--params=training.epochs={EPOCHS},training.patience_epochs={EPOCHS}"
@@ -77,6 +82,30 @@ def clone(first: Path, name: str = "second") -> Path:
     return second
 
 
+@contextmanager
+def followed_elsewhere(first: Path) -> Iterator[None]:
+    """The first machine's one call is followed by yet another machine, which says so all the time."""
+    (folder,) = (first.parent / "far/remote").glob("train-*")
+    over = threading.Event()
+
+    def follow() -> None:
+        for renewed in itertools.count():
+            part = folder / "part"
+            part.write_text(json.dumps({"host": "another_machine", "data_root": "/there", "process": 7, "renewed": renewed}))
+            part.replace(folder / MARK)
+            if over.wait(0.5):
+                return
+
+    follower = threading.Thread(target=follow)
+    follower.start()
+    try:
+        yield
+    finally:
+        over.set()
+        follower.join()
+        (folder / MARK).unlink()
+
+
 def only_run(first: Path) -> mlflow.entities.Run:
     client = mlflow.MlflowClient()
     (run,) = client.search_runs([client.get_experiment_by_name(first.parent.name).experiment_id])
@@ -91,6 +120,11 @@ def test_another_machine_replays_fetches_and_runs_what_was_left(first: Path) -> 
     run = only_run(first)
     second = clone(first)
     shutil.rmtree(first / "data")  # nothing that the first machine keeps is needed
+    with followed_elsewhere(first):
+        refused = kedro(second, "remote", "attach", "train", "--env", "far")
+    assert refused.returncode == 1
+    assert "is followed by process 7 on another_machine (data_root /there); one at a time" in refused.stderr, refused.stderr
+    assert only_run(first).info.status == "RUNNING"
     attached = kedro(second, "remote", "attach", "train", "--env", "far")
     assert attached.returncode == 0, attached.stderr
     assert re.search(r"window_index.*: fetched from", attached.stderr), attached.stderr

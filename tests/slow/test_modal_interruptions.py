@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from modal_calls import Call, far_root, has_saved, machine, with_pins, written
 from modal_plane import plane, until
-from remote_fixtures import last_weights
+from remote_fixtures import LONGER, LONGER_EPOCHS, last_weights
 
 from seizure_pipeline.remote.backend import EndedWithoutAWord
 
@@ -22,33 +22,18 @@ def attempts(call: Call) -> list[int]:
 
 
 def test_a_training_preempted_three_times_goes_on_in_the_middle_without_using_up_a_retry(
-    plane: Any, far_project: Path, undisturbed: str
+    plane: Any, far_project: Path, longer_undisturbed: str
 ) -> None:
     root = far_root(plane, far_project)
-    call = Call(with_pins(far_project), "train", machine(retries={"count": 0, "delay_s": 1.0}))
+    call = Call(with_pins(far_project), "train", machine(retries={"count": 0, "delay_s": 1.0}), params=LONGER)
     for number in (1, 2, 3):
         until(partial(has_saved, plane, call, number), 120.0)
         plane.preempt()
     outcome = call.end(180.0)
     assert (outcome.status, outcome.attempts) == ("finished", 4)
     assert attempts(call) == [1, 2, 3, 4]
-    assert [event.facts["epoch"] for event in call.heard if event.kind == "epoch"] == [1, 2, 3]
-    assert last_weights(root) == undisturbed
-
-
-def test_a_training_longer_than_an_attempt_may_take_goes_on_in_the_next_one(
-    plane: Any, far_project: Path, undisturbed: str
-) -> None:
-    """The attempt ends itself, with a checkpoint, before the provider would; its time is half of what the training takes."""
-    root = far_root(plane, far_project)
-    call = Call(with_pins(far_project), "train", machine(retries={"count": 10, "delay_s": 1.0}), timeout_s=14.0, grace_s=8.0)
-    outcome = call.end(300.0)
-    assert outcome.status == "finished"
-    assert outcome.attempts > 1
-    stops = [event.facts["why"] for event in call.heard if event.kind == "stopping"]
-    assert set(stops) == {"the time of an attempt is over"}
-    assert len(stops) >= outcome.attempts - 1
-    assert last_weights(root) == undisturbed
+    assert [event.facts["epoch"] for event in call.heard if event.kind == "epoch"] == list(range(1, LONGER_EPOCHS + 1))
+    assert last_weights(root) == longer_undisturbed
 
 
 def test_an_attempt_that_the_provider_ends_at_its_time_is_tried_again_and_then_said_to_have_timed_out(
@@ -77,21 +62,23 @@ def test_asking_to_stop_twice_is_asking_once(plane: Any, odd_project: Path) -> N
     assert not plane.all("FunctionCallCancel")
 
 
-def test_a_machine_that_dies_and_one_that_is_taken_back_cost_no_weight(plane: Any, far_project: Path, undisturbed: str) -> None:
+def test_a_machine_that_dies_and_one_that_is_taken_back_cost_no_weight(
+    plane: Any, far_project: Path, longer_undisturbed: str
+) -> None:
     """The first loses what it had not committed; the second saves itself in its grace."""
     root = far_root(plane, far_project)
-    call = Call(with_pins(far_project), "train")
-    until(lambda: has_saved(plane, call, 1))
+    call = Call(with_pins(far_project), "train", params=LONGER)
+    until(lambda: has_saved(plane, call, 1), 120.0)
     task, events = written(plane, call)
     task.kill()
     until(lambda: not task.alive)
     lost = events.read_bytes()
-    until(lambda: has_saved(plane, call, 2))
+    until(lambda: has_saved(plane, call, 2), 120.0)
     plane.preempt()
-    outcome = call.end()
+    outcome = call.end(180.0)
     assert (outcome.status, outcome.attempts) == ("finished", 3)
-    assert last_weights(root) == undisturbed
+    assert last_weights(root) == longer_undisturbed
     kept = root / events.relative_to(events.parents[2])
     assert not kept.read_bytes().startswith(lost), "what was not committed is really gone"
     epochs = [event.facts["epoch"] for event in call.heard if event.kind == "epoch"]
-    assert epochs == [1, 2, 3], "each once"
+    assert epochs == list(range(1, LONGER_EPOCHS + 1)), "each once"

@@ -12,12 +12,12 @@ from pydantic import Field
 from seizure_pipeline.configuration import SOURCE, Settings
 
 if TYPE_CHECKING:
+    from kedro.io import CatalogProtocol
     from kedro.pipeline import Pipeline
 
     from seizure_pipeline.remote.journal import Call
-    from seizure_pipeline.remote.travel import Catalog
 
-Check = Callable[["Pipeline", "Catalog"], None]
+Check = Callable[["Pipeline", "CatalogProtocol[Any, Any]"], None]
 _leaving: list[frozenset[str]] = []
 _checks: list[Check] = []
 _calls: list[Call] = []
@@ -40,7 +40,7 @@ def send_away(tags: frozenset[str], check: Check) -> None:
     _leaving[:], _checks[:] = [tags], [check]
 
 
-def check(pipeline: Pipeline, catalog: Catalog) -> None:
+def check(pipeline: Pipeline, catalog: CatalogProtocol[Any, Any]) -> None:
     """Raise RemoteError for a run whose nodes elsewhere would fail, or cost more than they may."""
     for each in _checks:
         each(pipeline, catalog)

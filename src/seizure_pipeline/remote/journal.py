@@ -103,6 +103,7 @@ class Journal:
     """The calls of one data_root; values of the environment variables `secret_keys` are never written."""
 
     def __init__(self, data_root: Path, secret_keys: Sequence[str] = ()) -> None:
+        self.data_root = data_root
         self._folder = data_root / FOLDER
         self._redactor = Redactor.of_environment(secret_keys)
 

@@ -19,13 +19,14 @@ from pydantic import ValidationError
 from seizure_pipeline import tracking
 from seizure_pipeline.remote import context as run_context
 from seizure_pipeline.remote.backend import Backend, RemoteError
+from seizure_pipeline.remote.call.errand import Errand
+from seizure_pipeline.remote.call.lease import Lease
+from seizure_pipeline.remote.call.office import Office
 from seizure_pipeline.remote.context import RunContext
-from seizure_pipeline.remote.errand import Errand
+from seizure_pipeline.remote.files.travel import Catalog, Leaving, leaving_nodes, placed
 from seizure_pipeline.remote.journal import Call, Journal
-from seizure_pipeline.remote.office import Office
+from seizure_pipeline.remote.plan.sight import fillers_of
 from seizure_pipeline.remote.settings import ONE_COMMAND_ONLY, RemoteSettings
-from seizure_pipeline.remote.sight import fillers_of
-from seizure_pipeline.remote.travel import Catalog, Leaving, leaving_nodes, placed
 from seizure_pipeline.runner import Inline, UnchangedNodesRunner
 
 log = logging.getLogger(__name__)
@@ -106,7 +107,7 @@ class RemoteRunner(UnchangedNodesRunner):
         """All that stands against the run at once; a node that already runs over there was looked at when it was sent."""
         if self._settings.dry_run:
             return
-        from seizure_pipeline.remote.preflight import problems
+        from seizure_pipeline.remote.plan.preflight import problems
 
         attached = ""
         if self._settings.attach:
@@ -118,6 +119,7 @@ class RemoteRunner(UnchangedNodesRunner):
             if (there := call.request.far_root) != self._settings.far_root:
                 raise RemoteError(f"call {call.call} works in {there}; this command names far_root {self._settings.far_root}")
             self._holding.enter_context(self._office.journal.held(call.call))  # before its record in MLflow is touched
+            Lease(self._office.backend, call.request, self._office.journal, self._office.patience()).take()
             self._fetch_missing(pipeline, catalog)
             if leaving == {call.node}:
                 return
@@ -145,7 +147,7 @@ class RemoteRunner(UnchangedNodesRunner):
             raise RemoteError(f"nodes that are left here read what is neither here nor over there; copy it here: {lines}")
 
     def _print_plan(self, pipeline: Pipeline, catalog: Catalog) -> None:
-        from seizure_pipeline.remote.plan import print_plan
+        from seizure_pipeline.remote.plan.printing import print_plan
 
         print_plan(pipeline, catalog, self._settings, self._office.backend, self._context, self._office.journal.calls())
 
@@ -216,10 +218,10 @@ def settings_of(call: Call, project: Path, given: dict[str, Any] | None = None) 
 def backend_of(settings: RemoteSettings, project: Path) -> Backend:
     """The backend that the settings name."""
     if settings.backend == "modal":
-        from seizure_pipeline.remote.modal_backend import ModalBackend
+        from seizure_pipeline.remote.modal.backend import ModalBackend
 
         return ModalBackend(settings, project)
-    from seizure_pipeline.remote.subprocess_backend import SubprocessBackend
+    from seizure_pipeline.remote.subprocess.backend import SubprocessBackend
 
     return SubprocessBackend(project)
 

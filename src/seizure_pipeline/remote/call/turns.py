@@ -14,8 +14,8 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from seizure_pipeline.remote.backend import Backend, RemoteError
+from seizure_pipeline.remote.files.ownership import content_of
 from seizure_pipeline.remote.journal import Call
-from seizure_pipeline.remote.ownership import content_of
 
 OVER = ".over"
 

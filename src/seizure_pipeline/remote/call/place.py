@@ -10,10 +10,10 @@ from dataclasses import replace
 from functools import partial
 
 from seizure_pipeline.remote.backend import RemoteError
+from seizure_pipeline.remote.call.office import Office
+from seizure_pipeline.remote.call.standing import how_to_come_back, settled
+from seizure_pipeline.remote.call.turns import Turn, Turns
 from seizure_pipeline.remote.journal import FOLDER, UNFINISHED, Call
-from seizure_pipeline.remote.office import Office
-from seizure_pipeline.remote.standing import how_to_come_back, settled
-from seizure_pipeline.remote.turns import Turn, Turns
 
 log = logging.getLogger(__name__)
 
@@ -26,7 +26,7 @@ class Place:
         self.path = f"{office.settings.far_root}/{results}".rstrip("/")
         name = f"{node}-{hashlib.sha256(results.encode()).hexdigest()[:12]}"
         self._turns = Turns(office.backend, f"{office.settings.far_root}/{FOLDER}/turns/{name}")
-        self._patience = office.patience("")
+        self._patience = office.patience()
 
     def look(self, calls: Sequence[Call]) -> int:
         """The number of the turn that was the last there; RemoteError, naming its call, where one may run.

@@ -1,4 +1,4 @@
-"""The process that runs one node over there: `python -m seizure_pipeline.remote.far REQUEST.json --project DIR --events-fd N`.
+"""The process that runs one node over there: `python -m seizure_pipeline.remote.far.node REQUEST --project DIR --events-fd N`.
 
 What happens goes into a pipe, a line of JSON each ({kind, at_s, facts}), the last of which is `end`: status (finished,
 failed, stopped), why, failure. Standard input carries nothing: its end says that whoever watches is gone.
@@ -22,7 +22,7 @@ from typing import Any
 
 from seizure_pipeline import announcements, tracking
 from seizure_pipeline.announcements import Stopped
-from seizure_pipeline.remote.machine import check_same
+from seizure_pipeline.remote.far.machine import check_same
 from seizure_pipeline.remote.records import Request
 from seizure_pipeline.remote.redaction import Redactor
 

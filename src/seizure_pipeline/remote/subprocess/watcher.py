@@ -12,10 +12,10 @@ from collections.abc import Callable
 from pathlib import Path
 
 from seizure_pipeline.remote.backend import RemoteError
-from seizure_pipeline.remote.call_folder import REQUEST, CallFolder
+from seizure_pipeline.remote.far.call_folder import REQUEST, CallFolder
+from seizure_pipeline.remote.far.supervisor import AttemptFailed, AttemptOver, supervise
 from seizure_pipeline.remote.records import Event, Failure, Outcome, Request
 from seizure_pipeline.remote.settings import RetrySettings
-from seizure_pipeline.remote.supervisor import AttemptFailed, AttemptOver, supervise
 
 log = logging.getLogger(__name__)
 RETRIES, LOCK, STOP, OUTPUT = "retries.json", "watcher.lock", "stop", "output.log"

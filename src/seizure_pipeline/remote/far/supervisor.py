@@ -11,12 +11,12 @@ from pathlib import Path
 from typing import Any, Literal
 
 from seizure_pipeline.remote.backend import RemoteError
-from seizure_pipeline.remote.call_folder import REQUEST, CallFolder, Spent, write_whole
-from seizure_pipeline.remote.child import Child, Word
-from seizure_pipeline.remote.machine import Gauge, facts, oom_kills
+from seizure_pipeline.remote.far.call_folder import REQUEST, CallFolder, Spent, write_whole
+from seizure_pipeline.remote.far.child import Child, Word
+from seizure_pipeline.remote.far.machine import Gauge, facts, oom_kills
+from seizure_pipeline.remote.far.telling import Commit, Emit, Telling
 from seizure_pipeline.remote.records import Failure, Outcome, Request, Status
 from seizure_pipeline.remote.redaction import Redactor
-from seizure_pipeline.remote.telling import Commit, Emit, Telling
 
 Reason = Literal["stopped", "over_budget", "time", "preempted"]
 TICK_S, SYSTEM_S, COST_S = 0.5, 30.0, 60.0

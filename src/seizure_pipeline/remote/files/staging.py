@@ -17,11 +17,11 @@ from tempfile import TemporaryDirectory
 from typing import Any
 
 from seizure_pipeline.remote.backend import Backend, RemoteError
+from seizure_pipeline.remote.files.ownership import claim, content_of
+from seizure_pipeline.remote.files.travel import Dataset, is_one_folder
 from seizure_pipeline.remote.journal import FOLDER
-from seizure_pipeline.remote.ownership import claim, content_of
 from seizure_pipeline.remote.patience import Patience
 from seizure_pipeline.remote.settings import RemoteSettings
-from seizure_pipeline.remote.travel import Dataset, is_one_folder
 
 LEDGER = "carried"  # without suffix: records of calls are the .json files there
 LARGEST_BYTES = 256 * 2**20

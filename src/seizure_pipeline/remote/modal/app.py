@@ -8,7 +8,7 @@ from typing import Any
 
 import modal
 
-from seizure_pipeline.remote.modal_image import image_of
+from seizure_pipeline.remote.modal.image import image_of
 from seizure_pipeline.remote.records import Request
 from seizure_pipeline.remote.settings import BucketSettings, RemoteSettings, Resources
 
@@ -104,7 +104,7 @@ def _function() -> Callable[[str, str, Sequence[str], str], str]:
         import sys
 
         sys.path.insert(0, f"{project}/src")
-        from seizure_pipeline.remote.modal_function import attempt
+        from seizure_pipeline.remote.modal.function import attempt
 
         return attempt(request, queue, volumes, project)
 

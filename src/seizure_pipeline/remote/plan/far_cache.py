@@ -11,10 +11,10 @@ from seizure_pipeline.cache import IndexRow, PreparationSettings, rows_from_tabl
 from seizure_pipeline.cache.chains import chain_fingerprint
 from seizure_pipeline.montage import MontageSettings
 from seizure_pipeline.remote.backend import Backend
-from seizure_pipeline.remote.fitness import settings_of
-from seizure_pipeline.remote.sight import filled_by, fillers_of
-from seizure_pipeline.remote.staging import LARGEST_BYTES
-from seizure_pipeline.remote.travel import Catalog, Dataset, Leaving
+from seizure_pipeline.remote.files.staging import LARGEST_BYTES
+from seizure_pipeline.remote.files.travel import Catalog, Dataset, Leaving
+from seizure_pipeline.remote.plan.fitness import settings_of
+from seizure_pipeline.remote.plan.sight import filled_by, fillers_of
 
 CACHE, INDEX = "window_cache", "window_index"
 FILL_CACHE = "run windowing with this environment, or populate_cache where the cache exists elsewhere"

@@ -15,16 +15,17 @@ from types import TracebackType
 
 import modal
 
-from seizure_pipeline.remote.call_folder import write_whole
-from seizure_pipeline.remote.modal_errors import OF_THE_WAY, describe
+from seizure_pipeline.remote.far.call_folder import write_whole
+from seizure_pipeline.remote.far.supervisor import AttemptFailed, supervise
+from seizure_pipeline.remote.modal.errors import OF_THE_WAY, describe
 from seizure_pipeline.remote.records import Event, Request
-from seizure_pipeline.remote.supervisor import AttemptFailed, supervise
 
 log = logging.getLogger(__name__)
 LOOK_S = 3.0  # how long a word to stop may wait
 BATCH = 100
 TOO_LARGE = (modal.exception.RequestSizeError, modal.exception.InvalidError)
 GOODBYE_S = 10.0
+OPEN_FILES = "there are open files preventing the operation"  # of reloading, as modal.Volume.reload looks for it
 CALL_ID = "call_id"
 """File of a call's folder with the id that Modal gave the call, for who asked for its start and lost the answer."""
 
@@ -38,7 +39,7 @@ def attempt(text: str, queue_name: str, volume_names: Sequence[str], project: st
 
     def commit() -> None:
         for volume in volumes:
-            volume.commit()
+            _commit(volume)
 
     with LineHome(modal.Queue.from_name(queue_name), request.call) as line:
         try:
@@ -48,6 +49,15 @@ def attempt(text: str, queue_name: str, volume_names: Sequence[str], project: st
             # an error of this machine's surroundings; as it is it would pass for one of the way home
             raise AttemptFailed(f"{type(error).__name__}: {error}") from None
     return outcome.to_json()
+
+
+def _commit(volume: modal.Volume) -> None:
+    """Commit; the client reloads after that where it is told to, which open files hinder, and which nobody here needs."""
+    try:
+        volume.commit()
+    except RuntimeError as error:
+        if OPEN_FILES not in str(error):
+            raise
 
 
 def _say_which(folder: Path) -> None:

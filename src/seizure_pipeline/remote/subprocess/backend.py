@@ -16,13 +16,13 @@ from pathlib import Path
 from typing import IO
 
 from seizure_pipeline.remote.backend import EndedWithoutAWord, RemoteError
-from seizure_pipeline.remote.call_folder import EVENTS, REQUEST, outcome_in, whole_events, write_whole
-from seizure_pipeline.remote.machine import gpu_names
+from seizure_pipeline.remote.far.call_folder import EVENTS, REQUEST, outcome_in, whole_events, write_whole
+from seizure_pipeline.remote.far.machine import gpu_names
 from seizure_pipeline.remote.records import Event, Outcome, Request
 from seizure_pipeline.remote.settings import Rates, Resources
-from seizure_pipeline.remote.subprocess_watcher import LOCK, OUTPUT, RETRIES, STOP
+from seizure_pipeline.remote.subprocess.watcher import LOCK, OUTPUT, RETRIES, STOP
 
-WATCHER = "seizure_pipeline.remote.subprocess_watcher"
+WATCHER = "seizure_pipeline.remote.subprocess.watcher"
 LOOK_S = 0.1
 LINES_SHOWN = 20
 

@@ -8,11 +8,11 @@ from pathlib import Path
 
 from seizure_pipeline.remote.backend import Backend, RemoteError
 from seizure_pipeline.remote.context import RunContext
+from seizure_pipeline.remote.files.staging import Staging
+from seizure_pipeline.remote.files.travel import Dataset, far_path
 from seizure_pipeline.remote.journal import Call, Journal
 from seizure_pipeline.remote.patience import Patience
 from seizure_pipeline.remote.settings import RemoteSettings
-from seizure_pipeline.remote.staging import Staging
-from seizure_pipeline.remote.travel import Dataset, far_path
 
 log = logging.getLogger(__name__)
 
@@ -35,7 +35,7 @@ class Office:
         there = far_path(file, self.settings, self.context.data_root)
         self.staging().carry([Dataset(name, "file", str(file), there, is_output=False)])
 
-    def patience(self, advice: str) -> Patience:
+    def patience(self, advice: str = "") -> Patience:
         """How long a provider that does not answer is asked again."""
         return Patience(self.settings.patience_s, advice)
 

@@ -36,7 +36,7 @@ class Child:
 
     def __init__(self, request: Path, project: Path, redactor: Redactor) -> None:
         reading, writing = os.pipe()
-        command = [sys.executable, "-u", "-X", "faulthandler", "-m", "seizure_pipeline.remote.far", str(request)]
+        command = [sys.executable, "-u", "-X", "faulthandler", "-m", "seizure_pipeline.remote.far.node", str(request)]
         self._process = subprocess.Popen(
             [*command, "--project", str(project), "--events-fd", str(writing)],
             cwd=project / "src",  # -m looks here first: the code that runs is the project's own

@@ -15,13 +15,13 @@ import modal
 from modal.types import FileEntryType
 
 from seizure_pipeline.remote.backend import EndedWithoutAWord, LostContact, RemoteError
-from seizure_pipeline.remote.call_folder import EVENTS, OUTCOME
-from seizure_pipeline.remote.modal_app import app_of, name_of, queue_name, secret_of, volumes_of
-from seizure_pipeline.remote.modal_errors import describe, is_result, plainly, translated
-from seizure_pipeline.remote.modal_events import LOOK_S, Heard, lines_of
-from seizure_pipeline.remote.modal_function import CALL_ID, events_of, first_word_of, word_for
-from seizure_pipeline.remote.modal_image import PROJECT, python_minor, shipped
-from seizure_pipeline.remote.modal_limits import GPUS, refused, volume_path
+from seizure_pipeline.remote.far.call_folder import EVENTS, OUTCOME
+from seizure_pipeline.remote.modal.app import app_of, name_of, queue_name, secret_of, volumes_of
+from seizure_pipeline.remote.modal.errors import describe, is_result, plainly, translated
+from seizure_pipeline.remote.modal.events import LOOK_S, Heard, lines_of
+from seizure_pipeline.remote.modal.function import CALL_ID, events_of, first_word_of, word_for
+from seizure_pipeline.remote.modal.image import PROJECT, python_minor, shipped
+from seizure_pipeline.remote.modal.limits import GPUS, refused, volume_path
 from seizure_pipeline.remote.records import Event, Outcome, Request
 from seizure_pipeline.remote.settings import Rates, RemoteSettings, Resources
 

@@ -11,9 +11,9 @@ from pydantic import BaseModel
 from seizure_pipeline.cache import PreparationSettings, VerifySettings
 from seizure_pipeline.inference.settings import InferenceSettings
 from seizure_pipeline.remote.cost import attempts_allowed, attempts_needed
+from seizure_pipeline.remote.files.travel import Catalog, Leaving
 from seizure_pipeline.remote.redaction import unset
 from seizure_pipeline.remote.settings import RemoteSettings
-from seizure_pipeline.remote.travel import Catalog, Leaving
 from seizure_pipeline.training.settings import TrainingSettings
 
 Checked = TypeVar("Checked", bound=BaseModel)

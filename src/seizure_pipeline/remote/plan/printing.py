@@ -23,10 +23,10 @@ from seizure_pipeline.remote.cost import (
     unpriced_gpus,
     usd_per_hour,
 )
-from seizure_pipeline.remote.preflight import estimates, problems, warnings
+from seizure_pipeline.remote.files.travel import Catalog, Dataset, Leaving, is_one_folder, leaving_nodes
+from seizure_pipeline.remote.plan.preflight import estimates, problems, warnings
+from seizure_pipeline.remote.plan.sight import filled_by
 from seizure_pipeline.remote.settings import Rates, RemoteSettings, Resources
-from seizure_pipeline.remote.sight import filled_by
-from seizure_pipeline.remote.travel import Catalog, Dataset, Leaving, leaving_nodes
 
 WIDTH = 100
 LABEL_WIDTH = 8
@@ -112,7 +112,7 @@ def _dataset_lines(
         (
             _verb(dataset, left, catalog),
             dataset.name,
-            _what_of(dataset, settings, dataset.name in made),
+            _what_of(dataset, settings, dataset.name in made, is_one_place=is_one_folder(settings, context.data_root)),
             _short(dataset.here, context.data_root) or "-",
         )
         for dataset in left.datasets
@@ -137,12 +137,13 @@ def _machine(machine: Resources, rates: Rates | None) -> str:
     return ", ".join(parts)
 
 
-def _what_of(dataset: Dataset, settings: RemoteSettings, is_made: bool) -> str:
+def _what_of(dataset: Dataset, settings: RemoteSettings, is_made: bool, *, is_one_place: bool) -> str:
     if not dataset.there and dataset.here:
         return "NOT SEEN THERE"
     if not dataset.there:
         return "IN MEMORY" if dataset.kind == "memory" else "NO PLACE SET"
-    if dataset.kind == "corpus":
+    is_missing = dataset.kind == "file" and not (is_made or dataset.is_output or Path(dataset.here).exists())
+    if dataset.kind == "corpus" or (is_one_place and not is_missing):
         return "one place for both"
     if dataset.kind == "folder":
         home = settings.bring_home.get(dataset.name)

@@ -6,12 +6,14 @@ import logging
 import time
 from collections import deque
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import replace
 from typing import Any
 
 from seizure_pipeline import tracking
 from seizure_pipeline.progress import ProgressMeter
 from seizure_pipeline.remote.backend import Backend, EndedWithoutAWord, RemoteError
+from seizure_pipeline.remote.call.lease import Lease
 from seizure_pipeline.remote.journal import Call, Journal
 from seizure_pipeline.remote.patience import Patience
 from seizure_pipeline.remote.records import Event, Outcome
@@ -171,8 +173,13 @@ class Follower:
     def __init__(self, backend: Backend, journal: Journal, call: Call, patience: Patience) -> None:
         self._backend, self._journal, self._patience = backend, journal, patience
         self.call = call
+        self._lease = Lease(backend, call.request, journal, patience)
         self._numbers, self._voice = Numbers(call.last_event), Voice(call, journal.steps(call.call))
         self._gap_s = self._written_s = self._heard_s = self._spoke_s = time.monotonic()
+
+    def alone(self) -> AbstractContextManager[None]:
+        """Follow within it as the only one of all machines; RemoteError, naming the other, where one follows already."""
+        return self._lease.held()
 
     def replay(self) -> None:
         """Have the run's record hold what earlier processes heard."""
@@ -189,6 +196,7 @@ class Follower:
         Broken off anywhere and called again, here or in another process, it goes on where it was."""
         try:
             while True:
+                self._lease.renew()
                 heard = self._hear(self._after(), WAIT_S)
                 outcome = None if heard else self._outcome()
                 if outcome is not None:

@@ -16,17 +16,17 @@ from typing import Any, NoReturn
 from seizure_pipeline import tracking
 from seizure_pipeline.remote import cost
 from seizure_pipeline.remote.backend import Detached, EndedWithoutAWord, LostContact, OutOfReach, RemoteError
+from seizure_pipeline.remote.call.failures import error_of
+from seizure_pipeline.remote.call.following import Follower
+from seizure_pipeline.remote.call.office import Office
+from seizure_pipeline.remote.call.place import Place
+from seizure_pipeline.remote.call.standing import attach_command, how_to_come_back
 from seizure_pipeline.remote.context import remember, source_fingerprint
-from seizure_pipeline.remote.failures import error_of
-from seizure_pipeline.remote.following import Follower
+from seizure_pipeline.remote.far.machine import python_version
+from seizure_pipeline.remote.files.travel import Catalog, Dataset, Leaving
 from seizure_pipeline.remote.journal import Call, new_name
-from seizure_pipeline.remote.machine import python_version
-from seizure_pipeline.remote.office import Office
-from seizure_pipeline.remote.place import Place
 from seizure_pipeline.remote.records import Outcome, Request
 from seizure_pipeline.remote.settings import ONE_COMMAND_ONLY
-from seizure_pipeline.remote.standing import attach_command, how_to_come_back
-from seizure_pipeline.remote.travel import Catalog, Dataset, Leaving
 from seizure_pipeline.runner import made_from
 
 log = logging.getLogger(__name__)
@@ -191,7 +191,7 @@ class Errand:
         advice = f"The far node is not touched by that. {how_to_come_back(call)}"
         follower = Follower(self._office.backend, self._office.journal, call, self._office.patience(advice))
         try:
-            with _watched(follower):
+            with _watched(follower), follower.alone():
                 if again:
                     follower.replay()
                 outcome = self._attended(follower, advice)

@@ -8,13 +8,14 @@ from collections.abc import Callable, Sequence
 from kedro.pipeline import Pipeline
 from kedro.pipeline.node import Node
 
-from seizure_pipeline.remote import far_cache, fitness, names, ownership, sight
 from seizure_pipeline.remote.backend import Backend, RemoteError
 from seizure_pipeline.remote.context import RunContext
 from seizure_pipeline.remote.cost import Estimate, FinishedCall, estimate, rates_of, unpriced_gpus
-from seizure_pipeline.remote.fitness import too_few_attempts
+from seizure_pipeline.remote.files import ownership
+from seizure_pipeline.remote.files.travel import Catalog, Leaving, is_one_folder, leaving_nodes
+from seizure_pipeline.remote.plan import far_cache, fitness, names, sight
+from seizure_pipeline.remote.plan.fitness import too_few_attempts
 from seizure_pipeline.remote.settings import Rates, RemoteSettings
-from seizure_pipeline.remote.travel import Catalog, Leaving, is_one_folder, leaving_nodes
 
 log = logging.getLogger(__name__)
 
@@ -50,7 +51,7 @@ def problems(
         found += _cost_problems(sent, estimates(sent, settings, rates, context, finished), settings, rates)
         for warning in [] if settings.dry_run else warnings(sent, settings, rates):
             log.warning("%s", warning)
-    return list(dict.fromkeys(found))  # a provider that does not answer says so to every question
+    return list(dict.fromkeys(found))
 
 
 def _sending_problems(
@@ -61,16 +62,18 @@ def _sending_problems(
     backend: Backend,
     context: RunContext,
 ) -> list[str]:
-    return [
+    seen_here = [
         *sight.out_of_sight(leaving),
         *sight.not_there_to_carry(pipeline, leaving),
         *sight.unsigned_buckets(leaving, catalog, settings),
         *fitness.too_few_cores(leaving, catalog, settings),
         *fitness.wrong_device(leaving, catalog, settings),
-        *_asked(lambda: backend.problems([left.machine for left in leaving])),
-        *_asked(lambda: _another_owner(settings, backend, context)),
-        *_asked(lambda: far_cache.missing_over_there(pipeline, catalog, leaving, backend)),
     ]
+    return seen_here + _asked(
+        lambda: backend.problems([left.machine for left in leaving]),
+        lambda: _another_owner(settings, backend, context),
+        lambda: far_cache.missing_over_there(pipeline, catalog, leaving, backend),
+    )
 
 
 def warnings(leaving: Sequence[Leaving], settings: RemoteSettings, rates: Rates | None) -> list[str]:
@@ -118,11 +121,17 @@ def estimates(
     }
 
 
-def _asked(ask: Callable[[], list[str]]) -> list[str]:
-    try:
-        return ask()
-    except RemoteError as error:
-        return [str(error)]
+def _asked(*questions: Callable[[], list[str]]) -> list[str]:
+    """What a provider answers; one that does not says so to every question, and is quoted once."""
+    found: list[str] = []
+    for ask in questions:
+        try:
+            found += ask()
+        except RemoteError as error:
+            why = str(error).partition(": ")[2] or str(error)
+            if not any(line.endswith(why) for line in found):
+                found.append(str(error))
+    return found
 
 
 def _cost_problems(

@@ -7,9 +7,9 @@ import time
 from dataclasses import replace
 
 from seizure_pipeline.remote.backend import Backend, EndedWithoutAWord
-from seizure_pipeline.remote.call_folder import SPENT, Spent
+from seizure_pipeline.remote.far.call_folder import SPENT, Spent
+from seizure_pipeline.remote.files.ownership import content_of
 from seizure_pipeline.remote.journal import Call
-from seizure_pipeline.remote.ownership import content_of
 
 UNCONFIRMED_S = 7200.0  # time to build an image, to wait for a machine and to start on it
 

@@ -10,10 +10,10 @@ from kedro.pipeline.node import Node
 
 from seizure_pipeline.corpora.places import S3_PROTOCOLS, protocol_of
 from seizure_pipeline.datasets import CorpusDataset, FolderDataset
-from seizure_pipeline.remote.names import nearest
+from seizure_pipeline.remote.files.staging import LARGEST_BYTES
+from seizure_pipeline.remote.files.travel import Catalog, Dataset, Leaving
+from seizure_pipeline.remote.plan.names import nearest
 from seizure_pipeline.remote.settings import RemoteSettings
-from seizure_pipeline.remote.staging import LARGEST_BYTES
-from seizure_pipeline.remote.travel import Catalog, Dataset, Leaving
 
 SIGNING_KEYS = frozenset({"AWS_ACCESS_KEY_ID", "AWS_ROLE_ARN", "AWS_SHARED_CREDENTIALS_FILE"})
 WHERE_PLACES_ARE_SET = "globals.yml of the environment, or --params"

@@ -1,0 +1,1 @@
+"""Nodes in Modal's containers; the one room that imports its client."""

@@ -1,0 +1,1 @@
+"""What would go where and at which price, and all that stands against it, before anything starts."""

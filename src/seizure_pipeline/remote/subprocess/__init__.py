@@ -1,0 +1,1 @@
+"""Nodes in processes of this machine that outlive whoever started them."""
