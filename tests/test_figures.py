@@ -245,3 +245,11 @@ def test_latency_marks_median_and_quartiles_of_all():
     low, high = figure.axes[0].get_ylim()
     assert low < -2.0
     assert high > 50.0
+
+
+def test_latency_keeps_zero_in_sight_and_counts_seizures_at_one_place():
+    axes = latency_figure([10, 10, 30], [-100.0, -100.0, -100.0]).axes[0]
+    low, high = axes.get_ylim()
+    assert low < -100
+    assert high > 0
+    assert [text.get_text() for text in axes.texts] == ["2 seizures"]

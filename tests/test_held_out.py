@@ -6,6 +6,7 @@ import json
 import re
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -20,20 +21,23 @@ from seizure_pipeline.datasets import ArraysDataset
 from seizure_pipeline.evaluation import EvaluationSettings
 from seizure_pipeline.evaluation.comparison import COLUMNS, TRIVIAL
 from seizure_pipeline.experiments import ExperimentsSettings
+from seizure_pipeline.hooks import RunSummary
 from seizure_pipeline.pipelines.evaluation.nodes import compare, count_by_patient, score_held_out, score_traces
 from seizure_pipeline.pipelines.experiments.nodes import share_index
+from seizure_pipeline.pipelines.reporting import create_pipeline
 from seizure_pipeline.scoring import PostProcessingSettings, ScoredRecording, ScoringError, resolve
 from seizure_pipeline.scoring.bootstrap import BootstrapSettings, paired_differences, uncertainties
 from seizure_pipeline.scoring.detections import find_events_reference
 from seizure_pipeline.scoring.ovlp import count_overlaps_reference
 from seizure_pipeline.scoring.tuning import TuningSettings
-from seizure_pipeline.summary import print_results
+from seizure_pipeline.summary import print_next, print_results
 
 CHECKPOINT = {"run": "r", "weights_sha256": "w"}
 POST = PostProcessingSettings()
 TOKENS = 16 * 600
 SEIZURES = ((100.0, 130.0), (300.0, 360.0))
 DETECTORS = ("model", "one", "two")
+REPORTED = {"metrics": "metrics.json", "evaluation_report": "evaluation.html"}
 
 
 def row(name: str, split: str, patient: str, seizures: tuple[tuple[float, float], ...] = SEIZURES) -> IndexRow:
@@ -178,7 +182,7 @@ def test_each_detector_has_its_threshold_from_dev_and_its_figures_on_eval_by_it(
 def printed(tmp_path: Path, rows: list[IndexRow], capsys: pytest.CaptureFixture[str], **settings: Any) -> str:
     index = written(tmp_path, rows)
     metrics, point, found = scored(tmp_path, index, operating_budget_per_24h=100.0, **settings)
-    print_results(metrics, found, compare(metrics, found, point, index, tmp_path)[list(COLUMNS)], "folder")
+    print_results(metrics, found, compare(metrics, found, point, index, tmp_path)[list(COLUMNS)])
     return " ".join(capsys.readouterr().out.split())
 
 
@@ -223,3 +227,18 @@ def test_experiments_are_given_no_recording_of_eval() -> None:
     assert set(shared["a"]["split"]) == {"dev", "train"}
     assert len(shared["b"]) == 3
     assert set(shared["b"]["split"]) == {"dev", "train"}
+
+
+def test_a_run_without_a_report_says_how_to_make_one(capsys: pytest.CaptureFixture[str]) -> None:
+    print_next("folder", None)
+    assert "kedro run --pipelines reporting" in capsys.readouterr().out
+    print_next("folder", "folder/evaluation.html")
+    told = capsys.readouterr().out
+    assert "folder/evaluation.html" in told
+    assert "--pipelines reporting" not in told
+
+
+def test_a_run_of_the_report_alone_ends_with_its_place(capsys: pytest.CaptureFixture[str]) -> None:
+    catalog = {name: SimpleNamespace(_filepath=Path("made") / file) for name, file in REPORTED.items()}
+    RunSummary().after_pipeline_run(create_pipeline(), catalog)
+    assert f"report {Path('made/evaluation.html')} pictures and metrics made" in " ".join(capsys.readouterr().out.split())

@@ -14,10 +14,11 @@ from made_evaluation import BOOTSTRAP, IN_THE_PATIENT_FIELD, POST_PROCESSING, TH
 from seizure_pipeline.cache import IndexRow
 from seizure_pipeline.datasets import PageDataset
 from seizure_pipeline.inference.scored import trace_of
-from seizure_pipeline.report.split import FALSE_ALARMS_SHOWN, MISSES_SHOWN
+from seizure_pipeline.report.split import FALSE_ALARMS_SHOWN
 from seizure_pipeline.scoring import detected, score
 from seizure_pipeline.scoring.bootstrap import uncertainties
 from seizure_pipeline.scoring.evidence import FrozenThreshold, gather_evidence
+from seizure_pipeline.scoring.published import TUSZ_EVAL
 
 PARTS = ("headline", "curve", "reliability", "patients", "timelines", "false-alarms", "misses", "latency")
 EVIL = "<script>alert('1')</script>\"&_x_"
@@ -138,8 +139,21 @@ def test_published_results_of_another_corpus_are_not_marked_and_it_says_why(html
     assert "No published results are marked: they are of TUSZ v2.0.3, split eval, this is split eval of a corpus" in words
 
 
-def test_false_alarms_and_misses_are_capped_by_a_number_that_is_said(root: Path, rows: list[IndexRow]) -> None:
-    many = [replace(rows[-1], recording_id=f"r{n:02}") for n in range(MISSES_SHOWN + 4)]
+def test_published_results_of_the_same_recordings_are_marked_with_their_source(
+    root: Path, rows: list[IndexRow], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    hours = sum(row.layout.duration_s for row in rows) / 3600
+    same = replace(TUSZ_EVAL, split="dev", recordings=len(rows), hours=hours, seizures=7)
+    monkeypatch.setattr("seizure_pipeline.report.split.TUSZ_EVAL", same)
+    curve = part(page(source(root, rows, traces_of(rows), layout="tusz")), "dev-curve")
+    assert "of the same recordings by the same rule: SeizureTransformer (Wu et al. 2025, arXiv:2504.00336)" in curve
+    assert "3 published results of others are marked" in curve
+    other = part(page(source(root, rows, traces_of(rows), layout="bids")), "dev-curve")
+    assert "published results of others are marked" not in other
+
+
+def test_all_misses_are_drawn_and_of_false_alarms_as_many_as_is_said(root: Path, rows: list[IndexRow]) -> None:
+    many = [replace(rows[-1], recording_id=f"r{n:02}") for n in range(24)]
     traces = []
     for n, row in enumerate(many):
         probability_L = np.full(row.layout.tokens, 0.1, np.float32)
@@ -147,9 +161,8 @@ def test_false_alarms_and_misses_are_capped_by_a_number_that_is_said(root: Path,
         traces.append(trace_of(row, probability_L))
     html = page(source(root, many, traces))
     misses, alarms = part(html, "dev-misses"), part(html, "dev-false-alarms")
-    assert "The 20 longest of 24" in misses
-    assert misses.count("<svg") == MISSES_SHOWN
-    assert misses.count('<th scope="row">r') == MISSES_SHOWN + 4
+    assert "All 24, the longest first" in misses
+    assert misses.count("<svg") == misses.count('<th scope="row">r') == 24
     assert "The worst 10 of 13, by mean probability times duration" in alarms
     assert re.findall(r"False alarm in (r\d\d)", alarms)[::2] == [f"r{n:02}" for n in range(12, 2, -1)]
 
@@ -179,6 +192,7 @@ def test_the_page_is_kept_whole_and_previewed_without_what_reads_as_markdown(htm
     preview = dataset.preview()
     assert "_" not in preview
     assert "\n" not in preview
+    assert not re.search(r"[^>]<small>", preview)  # without styles "8" and "8 in 0.2 h" would read as 88
     assert "Split eval: 7 seizures" in preview
     assert preview.count("<img ") == 1
 
@@ -190,7 +204,7 @@ def test_the_same_evaluation_gives_the_same_page(html: str, root: Path, rows: li
 
 
 def test_what_the_page_is_filled_into_travels_with_the_code() -> None:
-    from seizure_pipeline.remote.modal_image import travelling
+    from seizure_pipeline.remote.modal.image import travelling
 
     names = {file.name for file in travelling(Path(__file__).resolve().parents[1]) if file.parent.name == "templates"}
     assert names == {"macros.html", "report.html", "style.css"}

@@ -144,9 +144,20 @@ def test_every_event_is_on_a_line_and_long_recordings_go_on_in_the_next(judged: 
     timeline = draw_patient("p", judged, 20, all_drawn=True)
     assert [line.label for line in timeline.lines[:2]] == [judged[0].row.recording_id, "… from 0:00:20"]
     assert len(timeline.lines) == 2 * len(judged)
-    kinds = [mark.box.kind for line in timeline.lines for mark in line.marks]
+    kinds = [mark.boxes[0].kind for line in timeline.lines for mark in line.marks]
     assert {kind: kinds.count(kind) for kind in set(kinds)} == {"found": 5, "hit": 5, "missed": 2, "false-alarm": 1}
     assert timeline.words.endswith("7 seizures (5 found, 2 missed), 1 false alarm")
+
+
+def test_an_alarm_on_both_sides_of_a_gap_is_one_mark_that_leaves_the_gap_blank(rows: list[IndexRow]) -> None:
+    row = replace(rows[0], stretch_start_s=(0.0, 50.0), stretch_samples=(20 * RATE_HZ, 20 * RATE_HZ), seizures=())
+    alarms = judge(row, trace_of(row, np.full(row.layout.tokens, 0.9, np.float32)), THRESHOLD, POST_PROCESSING)
+    (event,) = alarms.detections
+    assert event.pieces_s(row.layout) == [(0.0, 20.0), (50.0, 70.0)]
+    (line,) = draw_patient("p", [alarms], 300, all_drawn=True).lines
+    (mark,) = line.marks
+    assert [(box.x, box.width) for box in mark.boxes] == [(190.0, 60.0), (340.0, 60.0)]
+    assert mark.words == "false alarm: 0:00 to 1:10"
 
 
 def test_beyond_a_number_of_recordings_those_without_events_are_named_instead(rows: list[IndexRow]) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import logging
 import re
 from collections import Counter, defaultdict
 from collections.abc import Sequence
@@ -17,6 +18,7 @@ from seizure_pipeline.configuration import Settings
 from seizure_pipeline.recordings import Note, RecordingError, write_annotated_copy
 from seizure_pipeline.scored_files import BIDS_NAME, NEDC_NAME
 
+log = logging.getLogger(__name__)
 Export: TypeAlias = Literal["csv_bi", "tsv", "picture", "bids", "edf"]
 ENDINGS: dict[Export, str] = {"csv_bi": ".csv_bi", "tsv": "_events.tsv", "picture": ".png"}
 BIDS_FOLDER = "bids"
@@ -80,7 +82,9 @@ class ExportFiles:
 
 
 def write_exports(events: ExportedEvents, recording: Path, files: ExportFiles) -> None:
-    """Write what `files` asks for but the picture; raises ExportError where there can be no annotated copy of `recording`."""
+    """Write what `files` asks for but the picture; raises ExportError where there can be no annotated copy of `recording`.
+
+    What a copy's header has no room for is logged as a warning, without the text itself."""
     facts = (events.seizures, events.span_s, events.confidences)
     if "csv_bi" in files.exports:
         write_csv_bi(files.path("csv_bi"), files.name, *facts)
@@ -91,7 +95,8 @@ def write_exports(events: ExportedEvents, recording: Path, files: ExportFiles) -
         write_events_tsv(files.path("bids"), *facts, events.start)
     if "edf" in files.exports:
         try:
-            write_annotated_copy(recording, files.path("edf"), _notes(events))
+            for left_out in write_annotated_copy(recording, files.path("edf"), _notes(events)):
+                log.warning("%s: %s", files.path("edf"), left_out)
         except RecordingError as refusal:
             raise ExportError(f"no annotated copy: {refusal}") from refusal
 

@@ -18,6 +18,7 @@ REFUSALS_SHOWN = 20
 ON_EVAL_TITLE = f"With the thresholds that {DEV} gave, unchanged (any overlap); the one-feature detector is {DEV}'s best"
 FROZEN_HEADINGS = ("sensitivity", "found", "false alarms", "per 24 h")
 WHOLE = tuple(map(names.frozen_name, ("found_seizures", "false_alarms")))
+WITHOUT_REPORT = "not made by this run    (kedro run --pipelines reporting, with the same --env and --params, makes it)"
 NEXT = (
     ("compare runs", "make mlflow    (or: mlflow ui --backend-store-uri sqlite:///mlflow.db --workers 1)"),
     ("browse the pipelines", "make viz       (or: kedro viz run)"),
@@ -60,20 +61,20 @@ class Billed(Protocol):
         """Who expected that."""
 
 
-def print_results(
-    metrics: dict[str, Any],
-    held_out: dict[str, Any],
-    comparison: pd.DataFrame,
-    folder: str,
-) -> None:
-    """Print the model beside its baselines on dev and on eval, with counts and intervals; pictures lie in `folder`.
+def print_results(metrics: dict[str, Any], held_out: dict[str, Any], comparison: pd.DataFrame) -> None:
+    """Print the model beside its baselines on dev and on eval, with counts and intervals.
 
     `metrics` are dev's, `held_out` eval's."""
     console = Console(width=120)
     _print_dev(console, metrics, comparison)
     _print_eval(console, held_out, comparison)
-    for purpose, command in (("pictures and metrics", folder), *NEXT):
-        console.print(f"{purpose:<22}{command}", highlight=False)
+
+
+def print_next(folder: str, report: str | None) -> None:
+    """Print where pictures and metrics lie, and the report, which is None where the run made none; and what to open next."""
+    console = Console(width=120)
+    for purpose, command in (("report", report or WITHOUT_REPORT), ("pictures and metrics", folder), *NEXT):
+        console.print(f"{purpose:<22}{command}", highlight=False, soft_wrap=True)
 
 
 def _print_dev(console: Console, metrics: dict[str, Any], comparison: pd.DataFrame) -> None:

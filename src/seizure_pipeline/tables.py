@@ -26,12 +26,12 @@ def table_from_records(records: Sequence[Record], kind: type[Record]) -> pd.Data
 
 
 def records_from_table(table: pd.DataFrame, kind: type[Record]) -> list[Record]:
-    """Undoes `table_from_records`."""
-    lists = _tuples(kind)
-    columns = [
-        [_read(text) for text in table[name]] if name in lists else table[name].tolist()
-        for name in (field.name for field in fields(kind))  # type: ignore[arg-type]
-    ]
+    """Undoes `table_from_records`; ValueError, naming them, for columns that another version did not write."""
+    lists, names = _tuples(kind), [field.name for field in fields(kind)]  # type: ignore[arg-type]
+    if missing := [name for name in names if name not in table]:
+        rule = "another version wrote it; run the pipeline that makes it again"
+        raise ValueError(f"a table of {kind.__name__} has no column {', '.join(missing)}: {rule}")
+    columns = [[_read(text) for text in table[name]] if name in lists else table[name].tolist() for name in names]
     return [kind(*values) for values in zip(*columns, strict=True)]
 
 

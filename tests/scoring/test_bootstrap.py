@@ -189,7 +189,7 @@ def test_pairing_leaves_out_what_both_models_share():
 @pytest.mark.parametrize(
     ("change", "fault"),
     [
-        ({"recording_id": "other"}, "other: only one model has it; r0.0: only one model has it"),
+        ({"recording_id": "other"}, "other: only the second has it; r0.0: only the first has it"),
         ({"patient_id": "p9"}, "r0.0: patients p0 and p9"),
         ({"duration_s": 24001.0}, "r0.0: durations of 24000.0 and 24001.0 s"),
         ({"reference": ((1.0, 2.0),)}, r"r0.0: seizures \[\] and \[\(1.0, 2.0\)\]"),

@@ -185,3 +185,11 @@ def test_order_in_which_events_are_listed_does_not_matter(made, data, rule):
         data.draw(st.permutations(made.reference)), data.draw(st.permutations(made.detections)), made.duration_s
     )
     assert score([shuffled], rule) == score([made], rule)
+
+
+@given(made=recordings(120.0), data=st.data())
+def test_order_in_which_events_are_listed_does_not_matter_to_taes(made, data):
+    shuffled = recording(
+        data.draw(st.permutations(made.reference)), data.draw(st.permutations(made.detections)), made.duration_s
+    )
+    assert outcome(count_time_aligned, shuffled) == outcome(count_time_aligned, made)

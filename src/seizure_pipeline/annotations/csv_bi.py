@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import combinations
 from pathlib import Path
 
@@ -90,6 +90,7 @@ def list_csv_bi(raw: bytes, where: str) -> ListedEvents:
 def parse_tusz_csv(raw: bytes, where: str) -> Annotation:
     """What a TUSZ csv that errors call `where` says: the time in which any channel has a seizure of any class.
 
+    The type of such a time is its class, or the classes that it has: `fnsz+gnsz`; `seiz` is a seizure of no class.
     AnnotationError as for csv_bi, with any channel, and for a label that TUH EEG does not know.
     """
     table = _table(raw, where)
@@ -99,7 +100,9 @@ def parse_tusz_csv(raw: bytes, where: str) -> Annotation:
             rule = f"a label is one of TUH EEG's: seizures {', '.join(SEIZURE_LABELS)}; others {', '.join(OTHER_LABELS)}"
             raise AnnotationError.of(place, f"label {shown(row.label)}", rule)
         row.event.checked(place)
-    return table.annotation(Seizures.union(row.event for row in table.rows if row.label in SEIZURE_LABELS), where)
+    rows = [row for row in table.rows if row.label in SEIZURE_LABELS]
+    said = table.annotation(Seizures.union(row.event for row in rows), where)
+    return replace(said, types=tuple(_classes(seizure, rows) for seizure in said.seizures))
 
 
 def write_csv_bi(
@@ -120,6 +123,12 @@ def write_csv_bi(
         f"TERM,{start_s:.4f},{stop_s:.4f},{label},{sure:.4f}" for start_s, stop_s, label, sure in rows if start_s < stop_s
     ]
     write_whole(Path(path), lines)
+
+
+def _classes(seizure: Seizure, rows: list[Row]) -> str:
+    """The classes of all rows that make up a time, each of which begins within it."""
+    labels = {row.label for row in rows if seizure.onset_s <= row.event.onset_s < seizure.offset_s}
+    return "+".join(sorted(labels - {SEIZURE_LABELS[0]}))
 
 
 def _table_of_all_channels(raw: bytes, where: str) -> Table:

@@ -21,6 +21,7 @@ from seizure_pipeline.annotations.text import (
 COLUMNS = ("onset", "duration", "eventType", "confidence", "channels", "dateTime", "recordingDuration")
 NEEDED = ("onset", "duration", "eventType")
 NO_SEIZURE_TYPES = ("bckg", "impd")  # background; impedance measurement (SeizeIT2)
+ANY_SEIZURE = "sz"  # a seizure of no type that the file tells
 
 
 def read_events_tsv(path: str | Path) -> tuple[Seizures, float | None]:
@@ -30,7 +31,7 @@ def read_events_tsv(path: str | Path) -> tuple[Seizures, float | None]:
 
 
 def parse_events_tsv(raw: bytes, where: str) -> Annotation:
-    """What an events TSV that errors call `where` says; a seizure's eventType is `sz` or begins with `sz_`.
+    """What an events TSV that errors call `where` says; a seizure's eventType is `sz` or begins with `sz_`, and tells its type.
 
     The length is the first row's recordingDuration; without it the caller checks the events against the recording's.
     AnnotationError for a missing column, a row of the wrong width, no rows at all (a seizure-free recording has a
@@ -39,11 +40,12 @@ def parse_events_tsv(raw: bytes, where: str) -> Annotation:
     rows = _rows(raw, where)
     if not rows:
         raise AnnotationError.of(where, "no rows", "a seizure-free recording has one bckg row")
-    seizures = Seizures(tuple(sorted(event.checked(f"{where}, line {line}") for line, event in _events(rows, where))))
+    type_at = {line: row["eventType"].removeprefix(ANY_SEIZURE).removeprefix("_") for line, row in rows}
+    listed = sorted((event.checked(f"{where}, line {line}"), type_at[line]) for line, event in _events(rows, where))
+    seizures, types = Seizures(tuple(event for event, _ in listed)), tuple(name for _, name in listed)
     duration_s = _duration_s(rows, where)
-    if duration_s is None:
-        return Annotation(seizures)
-    return Annotation(seizures.checked(duration_s, where), duration_s)
+    checked = seizures if duration_s is None else seizures.checked(duration_s, where)
+    return Annotation(checked, duration_s, types=types)
 
 
 def list_events_tsv(raw: bytes, where: str) -> ListedEvents:
@@ -95,7 +97,7 @@ def _row(line: str, names: list[str], where: str) -> dict[str, str]:
 
 
 def _is_seizure(event_type: str, where: str) -> bool:
-    if event_type == "sz" or event_type.startswith("sz_"):
+    if event_type == ANY_SEIZURE or event_type.startswith(f"{ANY_SEIZURE}_"):
         return True
     if event_type not in NO_SEIZURE_TYPES:
         rule = f"an eventType is sz, sz_..., or one of {', '.join(NO_SEIZURE_TYPES)}"

@@ -137,6 +137,7 @@ class Seizures(Sequence[Seizure]):
 class Annotation:
     """What an annotation file says about one recording.
 
+    `types` are the file's own words for each seizure's type, in order, '' where it tells none; empty where it never does.
     `duration_s` is the recording's length, `start_s` the clock time of its first sample in seconds since midnight,
     `reach_s` the end of the last row where rows of seizure and background fill the recording; each is None where the
     file does not say."""
@@ -145,3 +146,4 @@ class Annotation:
     duration_s: float | None = None
     start_s: int | None = None
     reach_s: float | None = None
+    types: tuple[str, ...] = ()

@@ -24,7 +24,8 @@ class IndexRow:
     """One recording in the cache; `seizures` in seconds of recorded time, gaps cut out, starts in the file's clock.
 
     `file` is relative to the cache and `size_bytes` long; `fingerprint` stands for the stored samples and the seizures,
-    `chain` for the settings that made the samples."""
+    `chain` for the settings that made the samples. `seizure_types` are as in the table of recordings; nothing that a
+    detector is shown depends on them, so that they are in no fingerprint and in no cached file."""
 
     recording_id: str
     patient_id: str
@@ -44,6 +45,7 @@ class IndexRow:
     background_windows: int
     partial_windows: int
     full_windows: int
+    seizure_types: tuple[str, ...] = ()
 
     @classmethod
     def refused(cls, row: RecordingRow, reason: str) -> IndexRow:
@@ -87,11 +89,17 @@ class IndexRow:
             interpolated=facts.interpolated,
             clipped_samples=facts.clipped,
             **count_kinds(layout, seizures, windows),
+            seizure_types=row.seizure_types,
         )
 
     def counted(self, windows: WindowSettings) -> IndexRow:
         """The same row with its windows counted by other settings."""
         return replace(self, **count_kinds(self.layout, self.seizures, windows)) if self.accepted else self
+
+    def as_listed(self, row: RecordingRow) -> IndexRow:
+        """The same row with what the table of recordings says today and no signal depends on: patient, split and types."""
+        now = _recording_facts(row) | {"seizure_types": row.seizure_types if self.accepted else ()}
+        return self if all(getattr(self, name) == value for name, value in now.items()) else replace(self, **now)
 
     @property
     def accepted(self) -> bool:

@@ -74,9 +74,7 @@ class Ledger:
         elif entry.windows != windows:
             entry = replace(entry, windows=windows, row=entry.row.counted(self._windows))
             self._put(entry)
-        if (entry.row.patient_id, entry.row.split) == (row.patient_id, row.split):
-            return entry.row
-        return replace(entry.row, patient_id=row.patient_id, split=row.split)
+        return entry.row.as_listed(row)
 
     def holds_refusal(self, recording_id: str, origin: str) -> bool:
         """Whether the code of now refused exactly this origin."""

@@ -18,7 +18,7 @@ class RecordingRow:
     """One line of the table of recordings; seizures in seconds of the file's clock, `reason` empty where accepted.
 
     `lists_seizures` says whether the annotation file, taken alone, gives the recording a seizure: by it patients are
-    divided, so that a refused EDF moves nobody to another split."""
+    divided, so that a refused EDF moves nobody to another split. `seizure_types` are as in an Annotation."""
 
     recording_id: str
     patient_id: str
@@ -37,6 +37,7 @@ class RecordingRow:
     size_bytes: int
     token: str
     header_sha256: str
+    seizure_types: tuple[str, ...] = ()
 
     @classmethod
     def refused(cls, entry: Entry, reason: str, lists_seizures: bool = False) -> RecordingRow:
@@ -65,6 +66,7 @@ class RecordingRow:
         interpolated: tuple[str, ...],
         unused: tuple[str, ...],
         seizures: Seizures,
+        seizure_types: tuple[str, ...],
     ) -> RecordingRow:
         """The row of a recording that takes part."""
         return cls(
@@ -80,6 +82,7 @@ class RecordingRow:
             seizures=tuple((seizure.onset_s, seizure.offset_s) for seizure in seizures),
             lists_seizures=bool(seizures),
             header_sha256=recording.header_sha256,
+            seizure_types=seizure_types,
         )
 
     @property

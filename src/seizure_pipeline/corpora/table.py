@@ -102,7 +102,8 @@ def examine(folder: Folder, entry: Entry, montage: MontageSettings, annotations:
         row = RecordingRow.refused(entry, named(entry.edf.path, refusal), bool(listed))
         return row, not isinstance(refusal, Unreadable)
     lowest_hz = min(recording.rates_hz[channel] for channel in mapped.channels)
-    return RecordingRow.accepted_from(entry, recording, lowest_hz, mapped.interpolated, unused, seizures), True
+    row = RecordingRow.accepted_from(entry, recording, lowest_hz, mapped.interpolated, unused, seizures, said.types)
+    return row, True
 
 
 @lru_cache(maxsize=1024)  # a corpus has thousands of recordings and tens of lists of channels

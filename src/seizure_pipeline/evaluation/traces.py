@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from pathlib import Path
 
-import numpy as np
 import pandas as pd
 
-from seizure_pipeline.baselines import one_feature_traces
+from seizure_pipeline.baselines import cached_baselines
 from seizure_pipeline.cache import IndexRow, open_row, rows_from_table, table_from_rows
 from seizure_pipeline.cache.index import accepted_of_split
 from seizure_pipeline.cache.kept import NumberArrays, keep_traces, read_kept
@@ -41,9 +40,7 @@ def keep_baseline_traces(cache: Path, rows: list[IndexRow], folder: Path) -> lis
     """Write the traces of the one-feature detectors of every row below `folder`; unchanged ones are kept."""
 
     def trace(row: IndexRow) -> NumberArrays:
-        cached = open_row(cache, row)
-        signal_CT = cached.signal.astype(np.float32) * np.float32(cached.step_sd)
-        return one_feature_traces(signal_CT, cached.layout.sample_starts)
+        return cached_baselines(open_row(cache, row))
 
     return keep_traces(rows, folder, trace, {"baselines": BASELINES_VERSION}, "one-feature traces")
 

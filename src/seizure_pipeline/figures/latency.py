@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 
 import numpy as np
@@ -10,6 +11,7 @@ from matplotlib.ticker import FuncFormatter, NullLocator
 
 from seizure_pipeline.figures.appearance import DETECTION, FAINT, INK, blank_figure, tidy
 
+LEAST_MARGIN_S, MARGIN_SHARE = 3, 0.1  # of the axis beyond the latencies
 LENGTH_TICKS_S = (1, 2, 5, 10, 20, 30, 60, 120, 300, 600, 1800)
 
 
@@ -29,12 +31,17 @@ def latency_figure(length_s: Sequence[float], latency_s: Sequence[float], title:
     axes.axhline(quartiles[1], color=INK, lw=1.4, ls="--", label=f"median {quartiles[1]:.1f} s")
     axes.axhline(0, color=FAINT, lw=1)
     axes.plot(length_s, latency_s, "o", mfc=DETECTION, mec="white", ms=7, alpha=0.8, label="detected seizure")
+    for place, dots in Counter(zip(length_s, latency_s, strict=True)).items():
+        if dots > 1:
+            axes.annotate(f"{dots} seizures", place, xytext=(7, 6), textcoords="offset points", fontsize=9, color=INK)
     ticks = [tick for tick in LENGTH_TICKS_S if low <= tick <= high]
     axes.set_xticks(ticks)
     axes.xaxis.set_major_formatter(FuncFormatter(lambda second, _: f"{second:g}"))
     axes.xaxis.set_minor_locator(NullLocator())
     axes.set_xlim(low, high)
-    axes.set_ylim(min(*latency_s, 0) - 3, max(*latency_s, quartiles[2]) * 1.15 + 3)
+    earliest_s, latest_s = min(*latency_s, 0), max(*latency_s, 0)
+    beyond_s = max(LEAST_MARGIN_S, MARGIN_SHARE * (latest_s - earliest_s))
+    axes.set_ylim(earliest_s - beyond_s, latest_s + beyond_s)
     axes.set_xlabel("length of the seizure (s)")
     axes.set_ylabel("latency (s)")
     axes.set_title(title, fontsize=10, color=INK, loc="left")

@@ -199,8 +199,8 @@ def _rate_limits(curves: Sequence[OperatingCurve], budgets_per_24h: Sequence[flo
 
 
 def _counts(curve: OperatingCurve) -> str:
-    one = 24.0 / curve.hours
+    one, decimals = 24.0 / curve.hours, 2 if curve.hours < 10 else 1
     return (
-        f"{curve.seizures} seizures in {curve.hours:.1f} h; one false alarm is {one:.1f} per 24 h\n"
+        f"{curve.seizures} seizures in {curve.hours:.{decimals}f} h; one false alarm is {one:.1f} per 24 h\n"
         "any overlap (NEDC OVLP), every distinct score a threshold"
     )

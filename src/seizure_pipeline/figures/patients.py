@@ -45,7 +45,8 @@ def patients_figure(rows: Sequence[PatientRow]) -> Figure:
     with_seizures = [row for row in rows if row.sensitivity is not None]
     _draw_sensitivities(upper, with_seizures)
     _draw_rates(lower, rows)
-    title = f"{len(with_seizures)} patients with seizures, a dot's area by their number"
+    patients = "patient" if len(with_seizures) == 1 else "patients"
+    title = f"{len(with_seizures)} {patients} with seizures, a dot's area by their number"
     if without := len(rows) - len(with_seizures):
         title += f"; {without} without are below only"
     upper.set_title(title, fontsize=10, color=INK, loc="left")

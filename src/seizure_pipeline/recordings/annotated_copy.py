@@ -2,7 +2,8 @@
 
 The copy has one annotation signal more, behind all others. A file of EDF+ or BDF+ keeps its own annotations, its header and
 its records' onsets. A plain file becomes EDF+C or BDF+C, for which three header fields must change: the reserved one says
-so, and the identification of patient and recording gets the subfields of EDF+ in front of its text, unless it has them.
+so, and the identification of patient and recording gets the subfields of EDF+ in front of its text, unless it has them. Text
+for which a field's 80 bytes then have no room is cut off at the end, and said.
 """
 
 from __future__ import annotations
@@ -19,6 +20,7 @@ from pathlib import Path
 from seizure_pipeline.recordings.header import (
     BYTES_PER_SIGNAL,
     FIXED_BYTES,
+    IDENTIFYING_BYTES,
     SIGNAL_FIELDS,
     Header,
     RecordingError,
@@ -44,11 +46,19 @@ class Note:
     text: str
 
 
-def write_annotated_copy(source: Path, target: Path, notes: Sequence[Note]) -> None:
+@dataclass(frozen=True, slots=True)
+class Identification:
+    """A field of the header as EDF+ wants it, and what had to be cut off of its text, in words without that text."""
+
+    field: bytes
+    cut: str = ""
+
+
+def write_annotated_copy(source: Path, target: Path, notes: Sequence[Note]) -> list[str]:
     """Copy the recording `source` to `target` with `notes` added; `target` appears whole or not at all.
 
-    Onsets and durations are written to 4 decimals. Raises RecordingError for a source that `open_recording` refuses, whose
-    annotations do not begin with the record's onset, or whose identification leaves no room for the subfields of EDF+; and
+    Onsets and durations are written to 4 decimals. Returns in words what the copy's header leaves out of the source's. Raises
+    RecordingError for a source that `open_recording` refuses or whose annotations do not begin with the record's onset, and
     where `target` is `source`."""
     recording, header = open_recording(source), read_header(str(source))
     if target.exists() and target.samefile(source):
@@ -58,13 +68,16 @@ def write_annotated_copy(source: Path, target: Path, notes: Sequence[Note]) -> N
     beside = target.with_name(f".{target.name}.{secrets.token_hex(4)}.part")
     try:
         with source.open("rb") as read, beside.open("wb") as written:
-            written.write(_head(read.read(header.n_bytes), header, recording.n_records, samples))
+            raw = read.read(header.n_bytes)
+            who, what = _identifications(raw, header)
+            written.write(_head(raw, header, recording.n_records, samples, who.field + what.field))
             for each in lists:
                 written.write(read.read(header.record_bytes))
                 written.write(each.ljust(samples * header.sample_bytes, b"\0"))
         beside.replace(target)
     finally:
         beside.unlink(missing_ok=True)
+    return [each.cut for each in (who, what) if each.cut]
 
 
 def _lists(recording: Recording, header: Header, notes: Sequence[Note]) -> list[bytes]:
@@ -90,13 +103,12 @@ def _decimal(seconds: Fraction) -> bytes:
     return format(Decimal(seconds.numerator) / Decimal(seconds.denominator), "f").encode()
 
 
-def _head(raw: bytes, header: Header, n_records: int, samples: int) -> bytes:
-    """The source's header with one signal more, of `samples` per record."""
+def _head(raw: bytes, header: Header, n_records: int, samples: int, identifications: bytes) -> bytes:
+    """The source's header with `identifications` and one signal more, of `samples` per record."""
     count = len(header.signals)
     fixed = bytearray(raw[:FIXED_BYTES])
-    if not header.file_format.endswith(("+C", "+D")):
-        fixed[8:88] = _identification(raw[8:88], PATIENT, b"X X X ", header)
-        fixed[88:168] = _identification(raw[88:168], RECORDING, _start_field(header), header)
+    fixed[IDENTIFYING_BYTES] = identifications
+    if not _is_plus(header):
         fixed[192:236] = f"{header.family}+C".encode().ljust(44)
     fixed[184:192] = b"%-8d" % (FIXED_BYTES + BYTES_PER_SIGNAL * (count + 1))
     fixed[236:244] = b"%-8d" % n_records
@@ -121,17 +133,33 @@ def _columns(raw: bytes, count: int, ours: dict[str, str]) -> Iterator[bytes]:
         at += width * count
 
 
-def _identification(field: bytes, conforming: re.Pattern[str], lead: bytes, header: Header) -> bytes:
-    """A field of 80 bytes as EDF+ wants it: as it is, or its text as one more subfield behind `lead`."""
+def _is_plus(header: Header) -> bool:
+    return header.file_format.endswith(("+C", "+D"))
+
+
+def _identifications(raw: bytes, header: Header) -> tuple[Identification, Identification]:
+    """Of the patient and of the recording: those of EDF+ as they are."""
+    patient, recording = raw[8:88], raw[88:168]
+    if _is_plus(header):
+        return Identification(patient), Identification(recording)
+    return (
+        _identification(patient, PATIENT, b"X X X ", "patient"),
+        _identification(recording, RECORDING, _start_field(header), "recording"),
+    )
+
+
+def _identification(field: bytes, conforming: re.Pattern[str], lead: bytes, of: str) -> Identification:
+    """A field of 80 bytes as EDF+ wants it: as it is, or as much of its text as there is room for behind `lead`."""
     text = field.rstrip(b" \0")
     if conforming.fullmatch(text.decode("latin-1")):
-        return field
-    moved = lead + (b"_".join(text.split()) or b"X")
-    if len(moved) > IDENTIFICATION_BYTES:
-        value = f"an identification of {len(text)} characters"
-        rule = f"EDF+ puts {len(lead)} before it, and the field holds {IDENTIFICATION_BYTES}"
-        raise RecordingError.of(header.path, value, rule)
-    return moved.ljust(IDENTIFICATION_BYTES)
+        return Identification(field)
+    moved, room = b"_".join(text.split()) or b"X", IDENTIFICATION_BYTES - len(lead)
+    whole = (lead + moved)[:IDENTIFICATION_BYTES].ljust(IDENTIFICATION_BYTES)
+    if len(moved) <= room:
+        return Identification(whole)
+    return Identification(
+        whole, f"identification of the {of} cut from {len(moved)} characters to {room}; EDF+ puts {len(lead)} before it"
+    )
 
 
 def _start_field(header: Header) -> bytes:

@@ -14,7 +14,7 @@ from seizure_pipeline.pages import token_times_s
 from seizure_pipeline.report.eeg_picture import eeg_picture
 from seizure_pipeline.report.excerpts import EXCERPT_S, EegExcerpt, Found
 from seizure_pipeline.report.geometry import Box, Tick, TimeAxis, thinned
-from seizure_pipeline.report.judged import JudgedEvent, JudgedRecording
+from seizure_pipeline.report.judged import JudgedRecording
 from seizure_pipeline.windows import RATE_HZ, Layout
 
 LEFT, WIDTH, RIGHT = 62, 1000, 74
@@ -126,12 +126,8 @@ def _panel(recording: JudgedRecording, axis: TimeAxis, threshold: float | None, 
 
 def _boxes(recording: JudgedRecording, axis: TimeAxis) -> list[Box]:
     kinds = (("seizure", recording.seizures), ("detection", recording.detections))
-    return [box for kind, events in kinds for event in events if (box := _box(kind, event, recording.row.layout, axis))]
-
-
-def _box(kind: str, event: JudgedEvent, layout: Layout, axis: TimeAxis) -> Box | None:
-    interval_s = layout.file_clock_interval(event.onset_s, event.offset_s)
-    return axis.box(kind, *interval_s) if axis.holds(*interval_s) else None
+    pieces = [(kind, piece_s) for kind, events in kinds for event in events for piece_s in event.pieces_s(recording.row.layout)]
+    return [axis.box(kind, *piece_s) for kind, piece_s in pieces if axis.holds(*piece_s)]
 
 
 def _end_s(layout: Layout) -> float:

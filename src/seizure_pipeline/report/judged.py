@@ -13,6 +13,7 @@ from seizure_pipeline.cache import IndexRow
 from seizure_pipeline.scoring import PostProcessingSettings, ScoredRecording, Trace, detect
 from seizure_pipeline.scoring.events import Interval, joined
 from seizure_pipeline.scoring.ovlp import overlap
+from seizure_pipeline.windows import RATE_HZ, TOKEN_RATE_HZ, Layout
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,6 +32,18 @@ class JudgedEvent:
     def duration_s(self) -> float:
         """How long it lasts."""
         return self.offset_s - self.onset_s
+
+    def pieces_s(self, layout: Layout) -> list[Interval]:
+        """Where it lies in the file's clock: an onset and offset for each contiguous stretch that it has a part of.
+
+        Events that touch at a gap in the file touch in recorded time and are one."""
+        recorded_s = [
+            (start / TOKEN_RATE_HZ, start / TOKEN_RATE_HZ + samples / RATE_HZ)
+            for start, samples in zip(layout.token_starts, layout.stretch_samples, strict=True)
+        ]
+        parts_s = [(max(self.onset_s, begin_s), min(self.offset_s, end_s)) for begin_s, end_s in recorded_s]
+        within_s = [part_s for part_s in parts_s if part_s[0] < part_s[1]]
+        return [layout.file_clock_interval(*part_s) for part_s in within_s or [(self.onset_s, self.offset_s)]]
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -41,6 +41,7 @@ def render(provenance: Provenance, splits: Sequence[SplitReport]) -> str:
     environment.filters |= {
         "share": numbers.share,
         "number": numbers.number,
+        "number_of": numbers.number_of,
         "seconds": numbers.seconds,
         "clock": lambda second: clock(second, second >= S_PER_HOUR),
     }

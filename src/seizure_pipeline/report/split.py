@@ -26,7 +26,7 @@ from seizure_pipeline.scoring.published import TUSZ_EVAL, why_not_beside
 from seizure_pipeline.scoring.samples import score_histogram
 from seizure_pipeline.scoring.trivial import seizure_durations_s
 
-FALSE_ALARMS_SHOWN, MISSES_SHOWN = 10, 20
+FALSE_ALARMS_SHOWN = 10
 
 
 @dataclass(frozen=True)
@@ -110,7 +110,8 @@ def report_of(source: SplitSource) -> SplitReport:
     """Score, draw and look up everything about a split."""
     judged = source.judged
     scored = [recording.scored for recording in judged]
-    outcomes = seizure_outcomes(scored)
+    types = {row.recording_id: row.seizure_types for row in source.rows if any(row.seizure_types)}
+    outcomes = seizure_outcomes(scored, types)
     patients = [_patient(name, recordings) for name, recordings in by_patient(judged).items()]
     length_s = line_length_s(judged)
     all_drawn = len(judged) <= ALL_DRAWN
@@ -127,8 +128,8 @@ def report_of(source: SplitSource) -> SplitReport:
         line_length_s=length_s,
         named_from=ALL_DRAWN,
         timelines=[draw_patient(name, found, length_s, all_drawn) for name, found in by_patient(judged).items()],
-        false_alarms=_shown(worst_false_alarms(judged), FALSE_ALARMS_SHOWN, "False alarm", source),
-        misses=_shown(missed_seizures(judged), MISSES_SHOWN, "Missed seizure", source),
+        false_alarms=_shown(worst_false_alarms(judged), "False alarm", source, FALSE_ALARMS_SHOWN),
+        misses=_shown(missed_seizures(judged), "Missed seizure", source),
         latency=latency_table(outcomes),
         latency_picture=draw_latency(outcomes),
     )
@@ -187,6 +188,6 @@ def _in_use(source: SplitSource) -> tuple[float, float] | None:
     return found.false_alarms_per_24h or 0.0, found.sensitivity or 0.0
 
 
-def _shown(found: list[Found], most: int, kind: str, source: SplitSource) -> Shown:
+def _shown(found: list[Found], kind: str, source: SplitSource, most: int | None = None) -> Shown:
     drawn = [draw_excerpt(each, eeg_around(each, source.cache), kind, source.model.threshold) for each in found[:most]]
     return Shown(drawn, found)

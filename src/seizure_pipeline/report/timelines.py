@@ -29,9 +29,9 @@ LONGEST_LABEL = 26  # characters that find room beside a line
 
 @dataclass(frozen=True, slots=True)
 class Mark:
-    """A seizure (found, missed) or a detection (hit, false-alarm) on a line; `words` says it in full."""
+    """A seizure (found, missed) or a detection (hit, false-alarm) on a line, a box a stretch; `words` says it in full."""
 
-    box: Box
+    boxes: list[Box]
     words: str
 
 
@@ -85,7 +85,7 @@ def _line(recording: JudgedRecording, begin_s: int, length_s: int, y: int) -> Li
         (start_s, start_s + samples / RATE_HZ)
         for start_s, samples in zip(row.layout.stretch_start_s, row.layout.stretch_samples, strict=True)
     ]
-    marks = [_mark(*each, recording, axis) for each in _events(recording) if axis.holds(*_file_clock_s(recording, each[0]))]
+    marks = [mark for each in _events(recording) if (mark := _mark(*each, recording, axis)).boxes]
     label = _short(row.recording_id) if begin_s == 0 else f"… from {clock(begin_s, with_hours=True)}"
     recorded = [axis.box("recorded", *stretch) for stretch in stretches if axis.holds(*stretch)]
     return Line(label, row.recording_id, y, recorded, marks)
@@ -102,13 +102,11 @@ def _events(recording: JudgedRecording) -> list[tuple[JudgedEvent, str, str]]:
 
 
 def _mark(event: JudgedEvent, kind: str, words: str, recording: JudgedRecording, axis: TimeAxis) -> Mark:
-    onset_s, offset_s = _file_clock_s(recording, event)
+    pieces_s = event.pieces_s(recording.row.layout)
+    (onset_s, _), (_, offset_s) = pieces_s[0], pieces_s[-1]
     long = _end_s(recording.row.layout) >= S_PER_HOUR
-    return Mark(axis.box(kind, onset_s, offset_s), f"{words}: {clock(onset_s, long)} to {clock(offset_s, long)}")
-
-
-def _file_clock_s(recording: JudgedRecording, event: JudgedEvent) -> tuple[float, float]:
-    return recording.row.layout.file_clock_interval(event.onset_s, event.offset_s)
+    boxes = [axis.box(kind, *piece_s) for piece_s in pieces_s if axis.holds(*piece_s)]
+    return Mark(boxes, f"{words}: {clock(onset_s, long)} to {clock(offset_s, long)}")
 
 
 def _words(recordings: Sequence[JudgedRecording]) -> str:

@@ -67,7 +67,7 @@ def uncertainties(evidence: Evidence, settings: BootstrapSettings) -> dict[str, 
     is no interval.
     """
     weights_BP = draw_patients(len(evidence.patient_ids), settings)
-    whole, resampled = _whole(evidence), figures_of(evidence, weights_BP)
+    whole, resampled = figures_of_all(evidence), figures_of(evidence, weights_BP)
     patients = len(evidence.patient_ids)
     return {name: _uncertainty(whole[name], figure_B, patients, settings) for name, figure_B in resampled.items()}
 
@@ -78,11 +78,11 @@ def paired_differences(first: Evidence, second: Evidence, settings: BootstrapSet
     Figures at a frozen threshold are compared where both have one. Raises ScoringError, naming them, for recordings that
     are not the same on both sides.
     """
-    _check_same(first, second)
+    check_same_recordings(first, second)
     patients = len(first.patient_ids)
     weights_BP = draw_patients(patients, settings)
     ours, theirs = figures_of(first, weights_BP), figures_of(second, weights_BP)
-    whole, other_whole = _whole(first), _whole(second)
+    whole, other_whole = figures_of_all(first), figures_of_all(second)
     found = {}
     for name in (name for name in ours if name in theirs):
         difference_B = ours[name] - theirs[name]
@@ -94,7 +94,8 @@ def paired_differences(first: Evidence, second: Evidence, settings: BootstrapSet
     return found
 
 
-def _whole(evidence: Evidence) -> Mapping[str, float]:
+def figures_of_all(evidence: Evidence) -> Mapping[str, float]:
+    """Every figure by name, each patient counted once; NaN where it is undefined."""
     once_1P = np.ones((1, len(evidence.patient_ids)), dtype=np.int64)
     return {name: float(figure_1[0]) for name, figure_1 in figures_of(evidence, once_1P).items()}
 
@@ -112,9 +113,11 @@ def _uncertainty(figure: float, figure_B: NDArray[np.float64], patients: int, se
     return Uncertainty(figure, float(low), float(high), undefined)
 
 
-def _check_same(first: Evidence, second: Evidence) -> None:
+def check_same_recordings(first: Evidence, second: Evidence) -> None:
+    """Raise ScoringError, naming them, for recordings that only one side has, or with other patients, times or seizures."""
     ours, theirs = ({facts.recording_id: facts for facts in side.recordings} for side in (first, second))
-    faults = [f"{name}: only one model has it" for name in sorted(ours.keys() ^ theirs.keys())]
+    alone = sorted(ours.keys() ^ theirs.keys())
+    faults = [f"{name}: only the {'first' if name in ours else 'second'} has it" for name in alone]
     faults += [
         f"{name}: {fault}" for name in sorted(ours.keys() & theirs.keys()) if (fault := _fault(ours[name], theirs[name]))
     ]

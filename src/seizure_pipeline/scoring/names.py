@@ -11,6 +11,11 @@ AUROC_PER_RECORDING = "auroc_per_recording"
 AVERAGE_PRECISION_PER_RECORDING = "average_precision_per_recording"
 CALIBRATION_ERROR = "expected_calibration_error"
 BRIER_SCORE = "brier_score"
+PREDICTION_ENTROPY = "prediction_entropy"
+WINDOWS_CALLED_ICTAL = "windows_called_ictal"
+RECALL_GAP = "recall_gap"
+AUROC_ABOVE_BASELINE = "auroc_above_baseline"
+COLLAPSED = "collapsed"
 PARTIAL_AREA = f"partial_area_to_{PARTIAL_AREA_BUDGET_PER_24H:g}fa"
 
 

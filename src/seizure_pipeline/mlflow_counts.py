@@ -1,0 +1,110 @@
+"""The counts by patient that MLflow keeps of a run, found by the run's name or id."""
+
+from __future__ import annotations
+
+import logging
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from mlflow import MlflowClient
+from mlflow.entities import Run
+from mlflow.exceptions import MlflowException
+
+from seizure_pipeline.cache.facts import UNREADABLE
+from seizure_pipeline.evaluation import PatientCounts, counted
+
+COUNTS = "patient_counts.npz"
+CORPUS = "corpus_fingerprint"
+SQLITE = "sqlite:///"
+RUNS_SHOWN = 10
+
+
+class RunNotFound(ValueError):
+    """No run, or no single one, by a name or id; or a run without what is asked of it."""
+
+
+@dataclass(frozen=True, slots=True)
+class CountedRun:
+    """A run with its counts; `corpus` is the fingerprint of its table of recordings, where it read that table."""
+
+    run_id: str
+    name: str
+    corpus: str | None
+    counts: PatientCounts
+
+
+class CountedRuns:
+    """The runs of one MLflow store; RunNotFound where there is no such store."""
+
+    def __init__(self, tracking_uri: str) -> None:
+        logging.getLogger("alembic").setLevel(logging.WARNING)
+        logging.getLogger("mlflow").setLevel(logging.WARNING)
+        self._uri = tracking_uri
+        if tracking_uri.startswith(SQLITE) and not Path(tracking_uri.removeprefix(SQLITE)).is_file():
+            raise RunNotFound(f"{tracking_uri} (tracking_uri in mlflow.yml): no such file here; `kedro run` makes it")
+        with self._reading():
+            self._client = MlflowClient(tracking_uri)
+
+    def find(self, wanted: str) -> CountedRun:
+        """The run whose id or name is `wanted`; RunNotFound for none, for several, and for one without counts."""
+        with self._reading():
+            run = self._by_id(wanted) or self._by_name(wanted)
+            counts = self._counts(run)
+        return CountedRun(run.info.run_id, run.info.run_name, run.data.tags.get(CORPUS), counts)
+
+    def _by_id(self, wanted: str) -> Run | None:
+        try:
+            return self._client.get_run(wanted)
+        except MlflowException as error:
+            if error.error_code not in ("RESOURCE_DOES_NOT_EXIST", "INVALID_PARAMETER_VALUE"):
+                raise
+            return None
+
+    def _by_name(self, wanted: str) -> Run:
+        quote = '"' if "'" in wanted else "'"
+        if quote in wanted:
+            raise RunNotFound(f"{wanted}: MLflow cannot look for a name with both quotes in it; give the run's id")
+        found = self._search(f"attributes.run_name = {quote}{wanted}{quote}")
+        if not found:
+            newest = ", ".join(run.info.run_name for run in self._search("")[:RUNS_SHOWN])
+            raise RunNotFound(f"no run in {self._uri} has the name or the id {wanted!r}; the newest are {newest or 'none'}")
+        if len(found) > 1:
+            ids = ", ".join(run.info.run_id for run in found[:RUNS_SHOWN])
+            more = f" and {len(found) - RUNS_SHOWN} more" if len(found) > RUNS_SHOWN else ""
+            raise RunNotFound(f"{len(found)} runs in {self._uri} are named {wanted!r}; give one of their ids: {ids}{more}")
+        return found[0]
+
+    def _search(self, condition: str) -> list[Run]:
+        """Runs of all experiments, the newest first."""
+        experiments = [each.experiment_id for each in self._client.search_experiments()]
+        return list(self._client.search_runs(experiments, condition, order_by=["attributes.start_time DESC"]))
+
+    def _counts(self, run: Run) -> PatientCounts:
+        run_id, where = run.info.run_id, f"run {run.info.run_name} ({run.info.run_id}, {run.info.status})"
+        if COUNTS not in {item.path for item in self._client.list_artifacts(run_id)}:
+            how = "`kedro run`, or `kedro run --pipeline=evaluation` where a model is trained, logs a run that has it"
+            raise RunNotFound(f"{where} has no artifact {COUNTS}; {how}")
+        with tempfile.TemporaryDirectory() as folder:
+            return _read(Path(self._client.download_artifacts(run_id, COUNTS, folder)), where)
+
+    @contextmanager
+    def _reading(self) -> Iterator[None]:
+        try:
+            yield
+        except MlflowException as error:
+            reason = (str(error).splitlines() or ["no reason given"])[0]
+            raise RuntimeError(f"MLflow's store {self._uri} (tracking_uri in mlflow.yml) is not read: {reason}") from error
+
+
+def _read(path: Path, where: str) -> PatientCounts:
+    try:
+        with path.open("rb") as raw, np.load(raw, allow_pickle=False) as file:  # numpy leaves a torn file open
+            arrays: dict[str, Any] = {name: file[name] for name in file.files}
+        return counted(arrays)
+    except UNREADABLE as error:
+        raise RunNotFound(f"{where}: its artifact {COUNTS} is not read, {type(error).__name__}: {error}") from error
