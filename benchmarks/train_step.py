@@ -125,9 +125,7 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--scan", choices=["auto", "fused", "mamba_ssm", "chunked"], default="auto")
     parser.add_argument("--compile", action="store_true")
     parser.add_argument("--graphs", action="store_true", help="replay the compiled step as a CUDA graph")
-    parser.add_argument(
-        "--wait", action=argparse.BooleanOptionalAction, default=True, help="read loss and norm in each step"
-    )
+    parser.add_argument("--wait", action=argparse.BooleanOptionalAction, default=True, help="read loss and norm in each step")
     parser.add_argument("--parts", action="store_true")
     parser.add_argument("--profile", type=Path)
     return parser.parse_args()

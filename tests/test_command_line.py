@@ -21,17 +21,18 @@ from seizure_pipeline.model.settings import ModelSettings
 REPOSITORY = Path(__file__).resolve().parents[1]
 KEDRO = Path(sys.executable).with_name("kedro")
 HEAVY = ("torch", "mlflow", "modal")
+NUMERICS = ("numba", "pandas", "scipy")
 
 
 def kedro(*arguments: str, cwd: Path = REPOSITORY) -> subprocess.CompletedProcess[str]:
     return subprocess.run([KEDRO, *arguments], cwd=cwd, capture_output=True, text=True, check=False)
 
 
-@pytest.mark.parametrize("command", [["--version"], ["registry", "list"]])
-def test_start_up_imports_neither_torch_nor_mlflow_nor_modal(command: list[str]) -> None:
+@pytest.mark.parametrize(("command", "heavy"), [(["--version"], HEAVY + NUMERICS), (["registry", "list"], HEAVY)])
+def test_start_up_imports_neither_torch_nor_mlflow_nor_modal(command: list[str], heavy: tuple[str, ...]) -> None:
     program = (
         "import atexit, json, sys; "
-        f"atexit.register(lambda: sys.stderr.write(json.dumps([m for m in {HEAVY} if m in sys.modules]))); "
+        f"atexit.register(lambda: sys.stderr.write(json.dumps([m for m in {heavy} if m in sys.modules]))); "
         f"sys.argv = ['kedro', *{command}]; from kedro.framework.cli import main; main()"
     )
     done = subprocess.run([sys.executable, "-c", program], cwd=REPOSITORY, capture_output=True, text=True, check=True)

@@ -17,7 +17,7 @@ from torch import Tensor
 
 from seizure_pipeline import tracking
 from seizure_pipeline.mlflow_run import MlflowRun
-from seizure_pipeline.training import loop
+from seizure_pipeline.training import update
 from seizure_pipeline.training.loop import Reports
 from seizure_pipeline.training.schedule import learning_rate
 from seizure_pipeline.training.settings import LossSettings
@@ -69,14 +69,14 @@ def undisturbed(cache: Cache, tmp_path_factory: pytest.TempPathFactory) -> Steps
 def test_a_step_has_the_mean_over_the_windows_since_the_last_one_across_epochs_too(
     cache: Cache, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    token_loss, taken = loop.token_loss, []
+    token_loss, taken = update.token_loss, []
 
     def written_down(logits_BL: Tensor, ictal_BL: Tensor, valid_BL: Tensor, settings: LossSettings) -> Tensor:
         loss = token_loss(logits_BL, ictal_BL, valid_BL, settings)
         taken.append((loss.item(), len(logits_BL)))
         return loss
 
-    monkeypatch.setattr(loop, "token_loss", written_down)
+    monkeypatch.setattr(update, "token_loss", written_down)
     steps = steps_of(cache, tmp_path)
     assert [step for step, _ in steps] == list(range(3, len(taken) + 1, 3))
     assert len({windows for _, windows in taken}) == 2, "no batch is smaller than the others"
@@ -198,12 +198,12 @@ def test_a_thousand_numbers_and_more_are_logged_at_once(tmp_path: Path) -> None:
 
 
 def test_the_state_of_a_long_run_holds_its_steps_exactly(tmp_path: Path) -> None:
-    from seizure_pipeline.training.state import STEP_COLUMNS, Progress, Sums, load_state, save_state
+    from seizure_pipeline.training.state import STEP_COLUMNS, Progress, Sums, Trained, load_state, save_state
 
     chance = np.random.default_rng(1)
     rows = [dict(zip(STEP_COLUMNS, (step, *chance.random(4).tolist()), strict=True)) for step in range(1, 20_001)]
     progress = Progress(epoch=3, step=20_000, loss_sum=0.1, windows=7, lately=Sums(0.3, 5, 0.7, 1.5), steps=rows)
     model = torch.nn.Linear(2, 2)
-    optimizer = torch.optim.AdamW(model.parameters())
-    save_state(tmp_path / "state.safetensors", model, optimizer, progress, "run")
-    assert load_state(tmp_path / "state.safetensors", model, optimizer, "run") == progress
+    trained = Trained(model, torch.optim.AdamW(model.parameters()))
+    save_state(tmp_path / "state.safetensors", trained, progress, "run")
+    assert load_state(tmp_path / "state.safetensors", trained, "run") == progress

@@ -178,10 +178,10 @@ def test_where_windows_come_from_changes_no_weight(kind: str, cache: Cache, tmp_
 
 
 def test_a_diverging_loss_stops_before_the_update(cache: Cache, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("seizure_pipeline.training.loop.token_loss", lambda logits_BL, *_: logits_BL.sum() * float("nan"))
+    monkeypatch.setattr("seizure_pipeline.training.update.token_loss", lambda logits_BL, *_: logits_BL.sum() * float("nan"))
     with pytest.raises(TrainingDiverged, match=r"loss is nan, recordings \['.*'\], at step 0, learning rate 0.001\. .* set a "):
         train(cache, tmp_path)
-    assert not list(tmp_path.rglob("*.safetensors"))
+    assert [path.name for path in tmp_path.rglob("*.safetensors")] == ["step.safetensors"]  # what the step saw, no weights
 
 
 def test_a_learning_rate_that_is_too_large_ends_as_diverged_and_leaves_no_broken_weights(cache: Cache, tmp_path: Path) -> None:
@@ -203,7 +203,7 @@ def test_an_update_that_breaks_the_model_before_validation_ends_as_diverged(cach
 def test_probabilities_that_are_no_numbers_end_as_diverged(
     cache: Cache, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(validation, "probability_trace", lambda *_: np.full(9, np.nan, dtype=np.float32))
+    monkeypatch.setattr(validation, "stitch", lambda *_: np.full(9, np.nan, dtype=np.float32))
     with pytest.raises(TrainingDiverged, match=r"^validation failed \(probabilities of \w+ are not finite\) at step \d+, "):
         train(cache, tmp_path, recipe_with(epochs=1))
 
@@ -237,7 +237,7 @@ def test_too_little_memory_on_the_device_names_the_ways_out(
     def full(*_: object) -> None:
         raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 20.00 MiB")
 
-    monkeypatch.setattr("seizure_pipeline.training.loop.token_loss", full)
+    monkeypatch.setattr("seizure_pipeline.training.update.token_loss", full)
     with pytest.raises(RuntimeError, match=r"training\.feeding\.kind: ring, .* or a smaller training\.batch_size") as raised:
         train(cache, tmp_path)
     assert isinstance(raised.value.__cause__, torch.OutOfMemoryError)

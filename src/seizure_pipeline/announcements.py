@@ -5,7 +5,11 @@ Rooms announce, the process they run in decides who listens; both sides are plai
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+import signal
+import threading
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from types import FrameType
 from typing import Any
 
 Listener = Callable[[str, Mapping[str, Any]], None]
@@ -44,12 +48,34 @@ def ask_to_stop(why: str) -> None:
     _asked.append(why)
 
 
-def asked_to_stop() -> str | None:
-    """Why the work is to stop; None where nobody asked."""
-    return _asked[0] if _asked else None
-
-
 def stop_if_asked() -> None:
     """Raise Stopped, with the reason, where somebody asked; to be called where all that was done is kept."""
     if _asked:
         raise Stopped(f"stopped: {_asked[0]}; the same command continues where it was")
+
+
+@contextmanager
+def signals_ask_to_stop() -> Iterator[None]:
+    """Within it SIGTERM, and Ctrl-C where it would end the process, ask to save and stop; a second Ctrl-C ends at once.
+
+    In a thread that is not the main one, signals stay as they are."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    before = {signal.SIGTERM: signal.signal(signal.SIGTERM, _ask)}
+    if signal.getsignal(signal.SIGINT) is signal.default_int_handler:
+        before[signal.SIGINT] = signal.signal(signal.SIGINT, _ask)
+    try:
+        yield
+    except Stopped:
+        _asked.clear()  # it was heeded: whoever catches it may go on, as a notebook does
+        raise
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+def _ask(number: int, frame: FrameType | None) -> None:
+    if number == signal.SIGINT and _asked:
+        raise KeyboardInterrupt
+    ask_to_stop(f"signal {signal.Signals(number).name}")

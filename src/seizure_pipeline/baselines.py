@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.special import expit
 
+from seizure_pipeline.cache import CachedSignal
 from seizure_pipeline.scoring import resolve
 
 Array = NDArray[np.float32]
@@ -50,6 +51,12 @@ def one_feature_traces(signal_CT: Array, stretch_starts_samples: Sequence[int] =
             tokens = [_to_tokens(s_K, x.shape[1]) for s_K, x in zip(score_per_stretch, stretches, strict=True)]
             traces[f"{name}_{pooling}"] = resolve(np.concatenate(tokens))
     return traces
+
+
+def cached_baselines(cached: CachedSignal) -> dict[str, Array]:
+    """As `one_feature_traces`, of a cached recording."""
+    signal_CT = cached.signal.astype(np.float32) * np.float32(cached.step_sd)
+    return one_feature_traces(signal_CT, cached.layout.sample_starts)
 
 
 def line_length(x_CT: Array) -> Array:

@@ -1,20 +1,30 @@
-"""Commands of the project: `kedro run` with the runner of its environment, `score`, `generate-corpus`, `cache`, `remote`."""
+"""The commands of the project; each imports what it needs when it is called, so that all begin at once."""
 
 from __future__ import annotations
 
-import copy
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
+from kedro.framework.cli.project import package as kedro_package
 from kedro.framework.cli.project import run as kedro_run
 from kedro.io import DatasetError
 from kedro.utils import load_obj
 from kedro.validation.exceptions import ParameterValidationError
 from omegaconf import OmegaConf
 
+from seizure_pipeline.announcements import Stopped
+from seizure_pipeline.cli_cache import cache_group
+from seizure_pipeline.cli_options import (
+    check_environment,
+    configuration_of,
+    data_root_of,
+    located,
+    plain_errors,
+    project_root,
+    run_options,
+)
 from seizure_pipeline.remote.backend import Detached
 from seizure_pipeline.remote.settings import ONE_COMMAND_ONLY
 
@@ -25,38 +35,30 @@ if TYPE_CHECKING:
 RUNNER_MODULE = "kedro.runner"  # where Kedro looks for a runner that is named without its module
 
 
-def _run_options() -> list[click.Parameter]:
-    """The options of `kedro run`, of which --env is also read from KEDRO_ENV, as Kedro's session does."""
-    options = [copy.copy(option) for option in kedro_run.params]
-    for option in options:
-        if option.name == "env":
-            option.envvar = "KEDRO_ENV"
-    return options
-
-
-def _located(*names: str) -> list[click.Parameter]:
-    """The options of `kedro run` that say where the data are."""
-    return [option for option in _run_options() if option.name in (names or ("env", "params"))]
-
-
 @click.group(name="seizure_pipeline")
 def cli() -> None:
     """Commands of this project."""
 
 
-@cli.command(name="run", params=_run_options(), help=kedro_run.help)
+@cli.command(name="run", params=run_options(), help=kedro_run.help)
+@click.option("--preset", help="Parameters of experiments.presets to run with, such as validate; --params go before them.")
 @click.option("--verbose", is_flag=True, help="Show the whole traceback of an error.")
 @click.pass_context
-def run(ctx: click.Context, /, verbose: bool, **options: Any) -> None:
+def run(ctx: click.Context, /, verbose: bool, preset: str | None = None, **options: Any) -> None:
     """Run pipelines; an error is one plain message unless --verbose is given."""
     if options["pipeline"] and not options["pipelines"]:
         options["pipelines"], options["pipeline"] = [options["pipeline"]], None
-    _check_environment(options["env"])
+    if not options["conf_source"]:
+        check_environment(options["env"])
     try:
+        if preset is not None:
+            options["params"] = _with_preset(preset, options)
         _choose_runner(options)
         ctx.invoke(kedro_run, **options)
     except Detached as detached:
         click.echo(str(detached))
+    except Stopped as stopped:
+        raise _StoppedAsAsked(str(stopped)) from None
     except (ValueError, RuntimeError, OSError, DatasetError, ParameterValidationError) as error:
         if verbose:
             raise
@@ -65,11 +67,27 @@ def run(ctx: click.Context, /, verbose: bool, **options: Any) -> None:
         raise click.ClickException("interrupted; the same command continues where it was") from None
 
 
+class _StoppedAsAsked(click.ClickException):
+    """Ends the process with a status of its own, that of sysexits.h for what may be tried again: all is saved."""
+
+    exit_code = os.EX_TEMPFAIL
+
+
+def _with_preset(name: str, options: dict[str, Any]) -> dict[str, Any]:
+    """The parameters of a preset, and over them those of the command."""
+    from seizure_pipeline.experiments import merged, nested
+
+    presets = configuration_of(options["env"], options["conf_source"], None)["parameters"]["experiments"]["presets"]
+    if name not in presets:
+        raise ValueError(f"--preset {name}: no such preset in experiments.presets; there are {', '.join(sorted(presets))}")
+    return merged(nested(presets[name]), options["params"] or {})
+
+
 def _choose_runner(options: dict[str, Any]) -> None:
     """Take the runner of the environment unless another is named; one that sends nodes elsewhere is told which run it is."""
     from seizure_pipeline.remote.runner import RemoteRunner
 
-    configuration = _configuration(options["env"], options["conf_source"], options["params"])
+    configuration = configuration_of(options["env"], options["conf_source"], options["params"])
     settings = dict(configuration["runner"])
     kind = settings.pop("type")
     runner = load_obj(options["runner"] or kind, RUNNER_MODULE)
@@ -81,30 +99,64 @@ def _choose_runner(options: dict[str, Any]) -> None:
     if issubclass(runner, RemoteRunner):
         told = {name: value for name, value in given.items() if name not in ONE_COMMAND_ONLY}
         options["runner_params"]["context"] = {**_context(options, configuration), "runner_params": told}
+    elif vain := sorted(ONE_COMMAND_ONLY & given.keys()):
+        raise ValueError(f"--runner-params {', '.join(vain)}: {options['runner']} sends nothing elsewhere; give --env")
 
 
 def _context(options: dict[str, Any], configuration: Any) -> dict[str, Any]:
     named = {name: options[name] for name in ("env", "pipelines", "params", "conf_source")}
-    data_root = _data_root(configuration, options["params"])
-    return {**{name: value for name, value in named.items() if value}, "project": _root(), "data_root": data_root}
+    data_root = data_root_of(configuration, options["params"])
+    return {**{name: value for name, value in named.items() if value}, "project": project_root(), "data_root": data_root}
 
 
-def _data_root(configuration: Any, params: dict[str, Any] | None) -> Path:
-    return _root() / str((params or {}).get("data_root") or configuration["globals"]["data_root"])
+@cli.command(name="new-project")
+@click.argument("folder", type=click.Path(path_type=Path))
+def new_project_command(folder: Path) -> None:
+    """Begin a project in a new FOLDER: the configuration of the installed package, to run and change there."""
+    from seizure_pipeline.cli_project import start_project
+
+    with plain_errors():
+        environments = start_project(folder)
+    click.echo(f"{folder}/conf: environments {', '.join(environments)}")
+    click.echo(f"next: cd {folder}; kedro generate-corpus --env smoke; kedro run --env smoke")
 
 
-@cli.command(name="generate-corpus", params=_located("env"))
+@cli.command(name="package", help=kedro_package.help)
+@click.pass_context
+def package_command(ctx: click.Context, /) -> None:
+    """Kedro's own, which puts all of conf/ but conf/local/*.yml into an archive: refused where that holds secrets."""
+    from seizure_pipeline.cli_project import check_no_secrets
+
+    with plain_errors():
+        check_no_secrets(project_root() / "conf")
+    ctx.invoke(kedro_package)
+
+
+@cli.command(name="doctor", params=located())
+@click.pass_context
+def doctor_command(ctx: click.Context, /, env: str | None, params: dict[str, Any]) -> None:
+    """Say what an environment needs of this machine, what is there, and what each missing thing costs.
+
+    Exit status 0: nothing is missing that the environment needs; 1: something is. Nothing is changed."""
+    from seizure_pipeline.cli_doctor import Needs, print_findings
+
+    check_environment(env)
+    configuration = configuration_of(env, None, params)
+    ctx.exit(0 if print_findings(Needs(configuration, project_root(), data_root_of(configuration, params)), env) else 1)
+
+
+@cli.command(name="generate-corpus", params=located("env"))
 def generate_corpus_command(env: str | None) -> None:
     """Generate the corpus of EDF files described by parameters_synthetic.yml where the catalog's `corpus` is."""
     from seizure_pipeline.corpora.synthetic.corpus import generate_corpus
     from seizure_pipeline.corpora.synthetic.requirements import SyntheticSettings
     from seizure_pipeline.hooks import check_parameters
 
-    _check_environment(env)
-    configuration = _configuration(env, None, {})
+    check_environment(env)
+    configuration = configuration_of(env, None, {})
     parameters = configuration["parameters"]
-    root = _root() / configuration["catalog"]["corpus"]["filepath"]
-    with _plain_errors():
+    root = project_root() / configuration["catalog"]["corpus"]["filepath"]
+    with plain_errors():
         check_parameters(parameters)
         if parameters["corpus"]["layout"] != "synthetic":
             raise ValueError(f"corpus.layout is {parameters['corpus']['layout']!r}; only layout 'synthetic' is generated")
@@ -124,40 +176,41 @@ def score_command(
     """Score detections against annotations, file by file of two folders, by the rules of NEDC and SzCORE."""
     from seizure_pipeline.cli_score import score_folders
 
-    with _plain_errors():
+    with plain_errors():
         score_folders(reference, hypothesis, rules, target, missing_as_empty, only)
 
 
-@cli.group(name="cache")
-def cache_group() -> None:
-    """Show and remove what windowing cached, by the fingerprint of the settings that made it."""
-
-
-@cache_group.command(name="list", params=_located())
-def cache_list_command(env: str | None, params: dict[str, Any]) -> None:
-    """List the folders of the cache: fingerprint, recordings, size, when it was filled last, settings."""
-    from seizure_pipeline.cli_cache import list_cache
-
-    _on_cache(env, params, lambda folder, _, parameters: list_cache(folder, parameters))
-
-
-@cache_group.command(name="prune", params=_located())
-@click.argument("fingerprints", nargs=-1)
-@click.option("--leftovers", is_flag=True, help="Remove files of recordings that the window index no longer names.")
-@click.option("--yes", is_flag=True, help="Do not ask.")
-@click.option("--force", is_flag=True, help="Remove what the settings of now read, too.")
-def cache_prune_command(
-    env: str | None, params: dict[str, Any], fingerprints: tuple[str, ...], leftovers: bool, yes: bool, force: bool
+@cli.command(name="compare", params=located())
+@click.argument("run_a")
+@click.argument("run_b")
+@click.option("--json", "target", type=click.Path(path_type=Path), help="Write everything, by patient too, to this file.")
+@click.option("--picture", type=click.Path(path_type=Path), help="Where to draw; by default among the reports.")
+def compare_command(
+    env: str | None, params: dict[str, Any], run_a: str, run_b: str, target: Path | None, picture: Path | None
 ) -> None:
-    """Delete the cached files of FINGERPRINTS, as `kedro cache list` shows them, or leftovers; asks first."""
-    from seizure_pipeline.cli_cache import prune_cache, prune_leftovers
+    """Compare two MLflow runs, each given by its name or id: every headline figure, and how sure the difference is."""
+    from seizure_pipeline.cli_compare import compare_runs
 
-    if leftovers == bool(fingerprints):
-        raise click.UsageError("name fingerprints, as `kedro cache list` shows them, or --leftovers")
-    if leftovers:
-        _on_cache(env, params, lambda folder, index, parameters: prune_leftovers(folder, index, parameters, yes))
-    else:
-        _on_cache(env, params, lambda folder, _, parameters: prune_cache(folder, parameters, fingerprints, yes, force))
+    check_environment(env)
+    configuration = configuration_of(env, None, params)
+    folder = project_root() / configuration["catalog"]["reporting"]["filepath"]
+    with plain_errors():
+        compare_runs(run_a, run_b, configuration["mlflow"]["tracking_uri"], folder, picture, target)
+
+
+cli.add_command(cache_group)
+
+
+@cli.command(name="reproduce-step")
+@click.argument("folder", type=click.Path(path_type=Path))
+@click.option("--device", type=click.Choice(["cpu", "cuda"]), help="Where to compute it; by default where it ran.")
+def reproduce_step_command(folder: Path, device: str | None) -> None:
+    """Compute a training step again that training kept in FOLDER because its loss or gradient was not finite."""
+    from seizure_pipeline.training.nonfinite import reproduce
+
+    with plain_errors():
+        loss, norm = reproduce(folder, device)
+    click.echo(f"loss {loss:.6g}, gradient norm {norm:.6g}: both are finite here")
 
 
 @cli.group(name="remote")
@@ -165,7 +218,7 @@ def remote_group() -> None:
     """Show, follow and stop nodes that run elsewhere. ID is a call's name, or how it begins."""
 
 
-@remote_group.command(name="list", params=_located())
+@remote_group.command(name="list", params=located())
 def remote_list_command(env: str | None, params: dict[str, Any]) -> None:
     """List the calls of this environment's data folder, and how those that ran stand now.
 
@@ -173,11 +226,11 @@ def remote_list_command(env: str | None, params: dict[str, Any]) -> None:
     copy of <data_root>/remote, the folder that this lists; nothing else is to be copied."""
     from seizure_pipeline.cli_remote import list_calls
 
-    with _plain_errors():
+    with plain_errors():
         list_calls(_desk(env, params))
 
 
-@remote_group.command(name="attach", params=_located())
+@remote_group.command(name="attach", params=located())
 @click.argument("name", metavar="ID")
 @click.option("--verbose", is_flag=True, help="Show the whole traceback of an error.")
 @click.pass_context
@@ -186,7 +239,7 @@ def remote_attach_command(ctx: click.Context, /, env: str | None, params: dict[s
 
     On another machine it also fetches what those nodes read and that is not here; `kedro remote list --help` says what to
     copy there first."""
-    with _plain_errors():
+    with plain_errors():
         call = _desk(env, params).journal.find(name)
     sent_with = {**call.params, **params}
     options: dict[str, Any] = {"env": call.env, "pipelines": list(call.request.pipelines), "params": sent_with}
@@ -195,80 +248,40 @@ def remote_attach_command(ctx: click.Context, /, env: str | None, params: dict[s
     ctx.invoke(run, verbose=verbose, **options)
 
 
-@remote_group.command(name="logs", params=_located())
+@remote_group.command(name="logs", params=located())
 @click.argument("name", metavar="ID")
 @click.option("--follow", is_flag=True, help="Go on until the call ends.")
 def remote_logs_command(env: str | None, params: dict[str, Any], name: str, follow: bool) -> None:
     """Print what the far machine printed."""
     from seizure_pipeline.cli_remote import print_logs
 
-    with _plain_errors():
+    with plain_errors():
         print_logs(_desk(env, params), name, follow)
 
 
-@remote_group.command(name="stop", params=_located())
+@remote_group.command(name="stop", params=located())
 @click.argument("name", metavar="ID")
 def remote_stop_command(env: str | None, params: dict[str, Any], name: str) -> None:
     """Ask a node to save what it has and to end."""
     from seizure_pipeline.cli_remote import stop_call
 
-    with _plain_errors():
+    with plain_errors():
         stop_call(_desk(env, params), name)
 
 
-@remote_group.command(name="cost", params=_located())
+@remote_group.command(name="cost", params=located())
 @click.argument("name", metavar="[ID]", required=False)
 def remote_cost_command(env: str | None, params: dict[str, Any], name: str | None) -> None:
     """Print what calls took and cost, beside what was expected."""
     from seizure_pipeline.cli_remote import print_cost
 
-    with _plain_errors():
+    with plain_errors():
         print_cost(_desk(env, params), name)
 
 
 def _desk(env: str | None, params: dict[str, Any]) -> Desk:
     from seizure_pipeline.cli_remote import Desk
 
-    _check_environment(env)
-    configuration = _configuration(env, None, params)
-    return Desk.of(dict(configuration["runner"]), _root(), _data_root(configuration, params))
-
-
-@contextmanager
-def _plain_errors() -> Iterator[None]:
-    try:
-        yield
-    except (ValueError, RuntimeError, OSError) as error:
-        raise click.ClickException(f"{type(error).__name__}: {error}") from None
-
-
-def _on_cache(env: str | None, params: dict[str, Any], act: Callable[[Path, Path, dict[str, Any]], None]) -> None:
-    _check_environment(env)
-    configuration = _configuration(env, None, params)
-    folder, index = (_root() / configuration["catalog"][name]["filepath"] for name in ("window_cache", "window_index"))
-    with _plain_errors():
-        act(folder, index, configuration["parameters"])
-
-
-def _check_environment(env: str | None) -> None:
-    folder = _root() / "conf"
-    known = sorted(path.name for path in folder.iterdir() if path.is_dir())
-    if env is not None and env not in known:
-        raise click.ClickException(f"no environment {env!r} in conf/; there are {', '.join(known)}")
-
-
-def _root() -> Path:
-    from kedro.utils import find_kedro_project
-
-    return Path(find_kedro_project(Path.cwd()) or Path.cwd())
-
-
-def _configuration(env: str | None, source: str | None, parameters: dict[str, Any] | None) -> Any:
-    from kedro.framework.project import settings
-
-    return settings.CONFIG_LOADER_CLASS(
-        conf_source=source or str(_root() / settings.CONF_SOURCE),
-        env=env,
-        runtime_params=parameters,
-        **settings.CONFIG_LOADER_ARGS,
-    )
+    check_environment(env)
+    configuration = configuration_of(env, None, params)
+    return Desk.of(dict(configuration["runner"]), project_root(), data_root_of(configuration, params))

@@ -3,15 +3,54 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
+from seizure_pipeline.cli_options import check_environment, configuration_of, located, plain_errors, project_root
+
 if TYPE_CHECKING:
     from seizure_pipeline.cache.chains import Chain
 
 MEGABYTE = 1e6
+
+
+@click.group(name="cache")
+def cache_group() -> None:
+    """Show and remove what windowing cached, by the fingerprint of the settings that made it."""
+
+
+@cache_group.command(name="list", params=located())
+def cache_list_command(env: str | None, params: dict[str, Any]) -> None:
+    """List the folders of the cache: fingerprint, recordings, size, when it was filled last, settings."""
+    _on_cache(env, params, lambda folder, _, parameters: list_cache(folder, parameters))
+
+
+@cache_group.command(name="prune", params=located())
+@click.argument("fingerprints", nargs=-1)
+@click.option("--leftovers", is_flag=True, help="Remove files of recordings that the window index no longer names.")
+@click.option("--yes", is_flag=True, help="Do not ask.")
+@click.option("--force", is_flag=True, help="Remove what the settings of now read, too.")
+def cache_prune_command(
+    env: str | None, params: dict[str, Any], fingerprints: tuple[str, ...], leftovers: bool, yes: bool, force: bool
+) -> None:
+    """Delete the cached files of FINGERPRINTS, as `kedro cache list` shows them, or leftovers; asks first."""
+    if leftovers == bool(fingerprints):
+        raise click.UsageError("name fingerprints, as `kedro cache list` shows them, or --leftovers")
+    if leftovers:
+        _on_cache(env, params, lambda folder, index, parameters: prune_leftovers(folder, index, parameters, yes))
+    else:
+        _on_cache(env, params, lambda folder, _, parameters: prune_cache(folder, parameters, fingerprints, yes, force))
+
+
+def _on_cache(env: str | None, params: dict[str, Any], act: Callable[[Path, Path, dict[str, Any]], None]) -> None:
+    check_environment(env)
+    configuration = configuration_of(env, None, params)
+    folder, index = (project_root() / configuration["catalog"][name]["filepath"] for name in ("window_cache", "window_index"))
+    with plain_errors():
+        act(folder, index, configuration["parameters"])
 
 
 def list_cache(folder: Path, parameters: dict[str, Any]) -> None:

@@ -72,8 +72,8 @@ def load_chain(checkpoint: Path, operating_point: dict[str, Any], inference: Inf
 
     Raises CheckpointError if the threshold was chosen for other weights, ValueError if there is no threshold or the
     electrodes are not those of this package."""
-    check_device(inference.device)
     model, facts = load_checkpoint(checkpoint)
+    check_device(inference.device, model=model.settings)
     if tuple(facts["electrodes"]) != ELECTRODES:
         raise ValueError(f"{checkpoint}: trained on electrodes {facts['electrodes']}, this package has {ELECTRODES}")
     check_weights(checkpoint, operating_point["weights_sha256"])

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
 from kedro.framework.hooks import hook_impl
@@ -11,6 +10,7 @@ from pydantic import BaseModel, ValidationError
 
 from seizure_pipeline import tracking
 from seizure_pipeline.announcements import Stopped
+from seizure_pipeline.configuration import flatten
 from seizure_pipeline.remote.backend import Detached, OutOfReach
 
 if TYPE_CHECKING:
@@ -118,17 +118,6 @@ def _settings_of_rooms() -> dict[str, type[BaseModel]]:
         "synthetic": SyntheticSettings,
         "verify": VerifySettings,
     }
-
-
-def flatten(value: Any, prefix: str) -> Iterator[tuple[str, Any]]:
-    """(dotted name, plain value) of every leaf of nested settings."""
-    if isinstance(value, BaseModel):
-        value = value.model_dump(mode="json")
-    if isinstance(value, dict) and value:
-        for key, inner in value.items():
-            yield from flatten(inner, f"{prefix}.{key}" if prefix else str(key))
-    else:
-        yield prefix, value
 
 
 class DeviceCheck:
@@ -247,7 +236,7 @@ class RunSummary:
         if tracking.kept_elsewhere():
             return
         from seizure_pipeline.remote.context import ended_calls
-        from seizure_pipeline.summary import print_bill, print_detections, print_refusals, print_results
+        from seizure_pipeline.summary import print_bill, print_detections, print_next, print_refusals, print_results
 
         made = pipeline.all_outputs()
         for index in ("window_index", "recordings"):
@@ -257,7 +246,10 @@ class RunSummary:
                 break
         if "comparison" in made:
             metrics, held_out, comparison = (catalog.load(name) for name in ("metrics", "eval_metrics", "comparison"))
-            print_results(metrics, held_out, comparison, _folder_of(catalog["metrics"]))
+            print_results(metrics, held_out, comparison)
+        if made & {"comparison", "evaluation_report"}:
+            report: Any = catalog["evaluation_report"] if "evaluation_report" in made else None
+            print_next(_folder_of(catalog["metrics"]), report and str(report._filepath))
         if "detection_table" in made:
             print_detections(catalog.load("detection_table"))
         if calls := ended_calls():

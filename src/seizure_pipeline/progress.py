@@ -16,7 +16,7 @@ from seizure_pipeline.announcements import announce, anybody_listens, stop_if_as
 
 log = logging.getLogger(__name__)
 Item = TypeVar("Item")
-HEARTBEAT_S = 30.0  # a run of days must not fill its log with them
+HEARTBEAT_S = 25.0  # with the step under way within half a minute; a run of days must not fill its log with them
 
 
 class ProgressMeter:

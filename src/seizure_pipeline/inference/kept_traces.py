@@ -22,8 +22,8 @@ def keep_model_traces(
     """Write the probability trace of every row below `folder`; a trace of the same weights and signal is kept.
 
     Returns each file's fingerprint. Raises CheckpointError for other weights, CacheError for another signal chain."""
-    check_device(settings.device)
     model, facts = load_checkpoint(checkpoint)
+    check_device(settings.device, model=model.settings)
     check_weights(checkpoint, weights_sha256)
     check_chain(rows, facts["chain"])
     windows = WindowSettings(**facts["windows"])

@@ -8,19 +8,21 @@ from numpy.typing import NDArray
 
 from seizure_pipeline.cache import CachedSignal
 from seizure_pipeline.inference.settings import InferenceSettings
+from seizure_pipeline.model.bimamba import check_kernels
 from seizure_pipeline.model.detector import Detector
-from seizure_pipeline.model.state_space import check_kernel
+from seizure_pipeline.model.settings import ModelSettings
 from seizure_pipeline.scoring import resolve
 from seizure_pipeline.windows import WindowSettings, lay_windows, stitch
 
 
-def check_device(device: str, parameter: str = "device") -> None:
-    """Raise RuntimeError if `device` is not on this machine, or KernelMissing if its scan kernel is not installed."""
+def check_device(device: str, parameter: str = "device", model: ModelSettings | None = None) -> None:
+    """Raise RuntimeError if `device` is not on this machine, or KernelMissing if `model` needs a kernel that it lacks there."""
     if device != "cuda":
         return
     if not torch.cuda.is_available():
         raise RuntimeError(f"{parameter} is 'cuda', but this machine has no CUDA device; set it to 'cpu' or go to one that has")
-    check_kernel()
+    if model is not None:
+        check_kernels(model)
 
 
 @torch.inference_mode()
@@ -36,4 +38,9 @@ def probability_trace(
         window_BCT = torch.from_numpy(np.stack([signal.window(window, windows) for window in chosen]))
         logits[first : first + len(chosen)] = model(window_BCT.to(settings.device)).float().cpu().numpy()
     log_odds = stitch(signal.layout, laid, logits)
-    return resolve(1 / (1 + np.exp(-log_odds.astype(np.float64))))
+    return as_probability(log_odds)
+
+
+def as_probability(log_odds_L: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Probabilities on the grid of `resolve`."""
+    return resolve(1 / (1 + np.exp(-log_odds_L.astype(np.float64))))

@@ -26,12 +26,14 @@ from seizure_pipeline.windows import TOKEN_SAMPLES, WindowSettings
 class Batch:
     """Windows with their labels: `window_BCT` in robust standard deviations, `ictal_BL` and `valid_BL` 0 or 1, float32.
 
+    `first_sample` is where each window starts in its recording, gaps cut out.
     The tensors may be on the device, and the next batch may overwrite them."""
 
     window_BCT: Tensor
     ictal_BL: Tensor
     valid_BL: Tensor
     recordings: NDArray[np.int32]
+    first_sample: NDArray[np.int32]
     names: Sequence[str]
 
     @property
@@ -108,6 +110,7 @@ class WindowSource:
                 ictal_BL=ictal_BL,
                 valid_BL=valid_BL,
                 recordings=rows.recording[part],
+                first_sample=rows.first_sample[part],
                 names=self._windows.names,
             )
 

@@ -3,29 +3,32 @@
 from __future__ import annotations
 
 import logging
-import math
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
-from pathlib import Path
-from typing import Any
 
 import torch
-from torch import nn
+from torch import Tensor
 
-from seizure_pipeline.announcements import Stopped, announce, stop_if_asked
-from seizure_pipeline.model.checkpoint import save_checkpoint
+from seizure_pipeline.announcements import Stopped, signals_ask_to_stop, stop_if_asked
 from seizure_pipeline.model.detector import Detector, parameter_groups
 from seizure_pipeline.progress import ProgressMeter
 from seizure_pipeline.scoring.names import AUROC, sensitivity_name
+from seizure_pipeline.training.average import Average
 from seizure_pipeline.training.batches import Batch, WindowSource
-from seizure_pipeline.training.diverged import diverged, told_where_it_diverges
-from seizure_pipeline.training.loss import token_loss
+from seizure_pipeline.training.collapse import heed_collapse, judged
+from seizure_pipeline.training.compiling import compiled
+from seizure_pipeline.training.diverged import told_where_it_diverges
+from seizure_pipeline.training.keeping import Keeper
+from seizure_pipeline.training.nonfinite import NotFinite, Step, gradient, leave_out
+from seizure_pipeline.training.recompute import recompute_activations
+from seizure_pipeline.training.resume import Predecessor
 from seizure_pipeline.training.sampling import draw_epoch
-from seizure_pipeline.training.schedule import learning_rate
+from seizure_pipeline.training.schedule import scheduled_rate
 from seizure_pipeline.training.settings import TrainingSettings
-from seizure_pipeline.training.state import Progress, Sums, load_state, save_state
+from seizure_pipeline.training.state import Progress, Sums, Trained
+from seizure_pipeline.training.team import Team
 
 log = logging.getLogger(__name__)
 EARLY_STOPPING = sensitivity_name(10.0)
@@ -45,50 +48,79 @@ class Reports:
 
 @dataclass
 class Run:
-    """What a training run works on; `folder` holds its state and its checkpoints `last` and `best`."""
+    """What a training run works on."""
 
     model: Detector
     optimizer: torch.optim.AdamW
+    average: Average | None
     windows: WindowSource
     settings: TrainingSettings
-    folder: Path
-    name: str
-    facts: dict[str, Any]
+    keeper: Keeper
+    team: Team
+    network: Callable[[Tensor], Tensor]
 
     @property
-    def state_path(self) -> Path:
-        """The file that a killed run continues from."""
-        return self.folder / "state.safetensors"
+    def trained(self) -> Trained:
+        """What a state holds of it."""
+        return Trained(self.model, self.optimizer, self.average.model if self.average else None)
+
+    @property
+    def shown(self) -> Detector:
+        """The network that is validated and kept: the average where there is one."""
+        return self.average.model if self.average else self.model
 
 
 def fit(
     model: Detector,
     windows: WindowSource,
     validate: Validate,
-    settings: TrainingSettings,
-    folder: Path,
-    name: str,
-    facts: dict[str, Any],
+    keeper: Keeper,
     reports: Reports,
+    predecessor: Predecessor | None,
+    team: Team,
 ) -> Progress:
-    """Train `model` on `windows` until early stopping or the last epoch; continues run `name` where it was killed.
+    """Train `model` on `windows` until early stopping or the last epoch.
 
-    `facts` go into the checkpoints' config. Raises TrainingDiverged before an update that is not finite or after one
-    that breaks validation, RuntimeError
-    where the device's memory does not suffice, Stopped after the state is saved where this process is asked to stop."""
-    optimizer = torch.optim.AdamW(parameter_groups(model, settings.optimizer.weight_decay), lr=settings.optimizer.learning_rate)
-    run = Run(model, optimizer, windows, settings, folder, name, facts)
-    folder.mkdir(parents=True, exist_ok=True)
-    progress = load_state(run.state_path, model, optimizer, name) or Progress()
+    Continues the run of `keeper` where it was killed, else goes on from its `predecessor`. Raises TrainingDiverged before an
+    update that is not finite or after one that breaks validation, TrainingCollapsed after epochs that collapsed (see
+    `collapse`), RuntimeError where the device's memory does not suffice, Stopped after the state is saved where this process
+    is asked to stop, by a signal too."""
+    run = _run(model, windows, keeper, team)
+    with team.in_turn():
+        progress = _first_progress(run, predecessor)
     _say_where(run, progress)
     _report_again(progress, reports)
-    while not progress.finished:
-        with _saved_where_it_stops(run, progress):
-            with _ways_out_of_memory(settings):
-                _train_epoch(run, progress, reports)
-            with told_where_it_diverges("validation failed", progress.step - 1, _last_rate(run, progress)):
-                validation = validate(model)
-        _close_epoch(run, progress, validation, reports)
+    heed_collapse(progress.history, run.settings.collapse_patience)
+    with signals_ask_to_stop():
+        while not progress.finished:
+            with _saved_where_it_stops(run, progress):
+                with _ways_out_of_memory(run.settings):
+                    _train_epoch(run, progress, reports)
+                with told_where_it_diverges("validation failed", progress.step - 1, _last_rate(run, progress)):
+                    validation = team.told(lambda: validate(run.shown))
+            _close_epoch(run, progress, validation, reports)
+    return progress
+
+
+def _run(model: Detector, windows: WindowSource, keeper: Keeper, team: Team) -> Run:
+    settings = keeper.settings
+    optimizer = torch.optim.AdamW(parameter_groups(model, settings.optimizer.weight_decay), lr=settings.optimizer.learning_rate)
+    average = None if settings.ema_decay is None else Average(model, settings.ema_decay)
+    if settings.activation_checkpointing:
+        recompute_activations(model)
+    network = team.wrap(model)
+    if settings.compile:
+        network = compiled(network, -(-settings.batch_size // settings.accumulate_steps))
+    return Run(model, optimizer, average, windows, settings, keeper, team, network)
+
+
+def _first_progress(run: Run, predecessor: Predecessor | None) -> Progress:
+    found = run.keeper.load(run.trained)
+    if found is not None or predecessor is None:
+        return found or Progress()
+    progress = predecessor.hand_over(run.keeper, run.trained)
+    progress.finished = _is_over(progress, run.settings)
+    run.keeper.save(run.trained, progress)
     return progress
 
 
@@ -105,9 +137,9 @@ def _numbers_of(step: Mapping[str, float]) -> Mapping[str, float]:
 
 def _say_where(run: Run, progress: Progress) -> None:
     if progress.finished:
-        log.info("run %s is finished and unchanged: its %d epochs are kept", run.name, progress.epoch)
+        log.info("run %s is finished and unchanged: its %d epochs are kept", run.keeper.name, progress.epoch)
     elif progress.step:
-        log.info("run %s continues at epoch %d, step %d", run.name, progress.epoch + 1, progress.step_in_epoch)
+        log.info("run %s continues at epoch %d, step %d", run.keeper.name, progress.epoch + 1, progress.step_in_epoch)
 
 
 def _train_epoch(run: Run, progress: Progress, reports: Reports) -> None:
@@ -118,15 +150,16 @@ def _train_epoch(run: Run, progress: Progress, reports: Reports) -> None:
     run.windows.open()  # once a run, and no part of its windows per second
     with ProgressMeter(f"epoch {progress.epoch + 1} of {settings.epochs}", steps, "steps", progress.step_in_epoch) as meter:
         began_s = time.monotonic()  # before a batch is fetched: waiting for windows is part of a step
-        for batch in run.windows.batches(order, settings.batch_size, progress.step_in_epoch):
-            rate = _rate(settings, progress.step, steps)
-            loss, norm = _step(run, batch, rate, progress.step)
-            _count(progress, batch, loss, norm, time.monotonic() - began_s)
-            if progress.step % settings.log_every_steps == 0:
+        for batch in run.windows.batches(order, settings.batch_size, progress.step_in_epoch, run.team.share):
+            rate = _rate(settings, progress, progress.step, steps)
+            taken = _step(run, batch, rate, progress)
+            windows = min(settings.batch_size, order.size - settings.batch_size * progress.step_in_epoch)
+            _count(progress, windows, taken, time.monotonic() - began_s)
+            if progress.step % settings.log_every_steps == 0 and progress.lately.windows:
                 _log_step(progress, rate, reports)
-            if progress.step_in_epoch % settings.checkpoint_steps == 0 and progress.step_in_epoch < steps:
-                _save(run, progress)
-            meter.advance(note=f"loss {progress.loss_sum / progress.windows:.4f}")
+            if progress.step_in_epoch < steps and run.keeper.is_due(progress.step_in_epoch):
+                run.keeper.save(run.trained, progress)
+            meter.advance(note=f"loss {progress.means()['train_loss']:.4f}")
             stop_if_asked()
             began_s = time.monotonic()
 
@@ -137,13 +170,8 @@ def _saved_where_it_stops(run: Run, progress: Progress) -> Iterator[None]:
     try:
         yield
     except Stopped:
-        _save(run, progress)
+        run.keeper.save(run.trained, progress)
         raise
-
-
-def _save(run: Run, progress: Progress) -> None:
-    save_state(run.state_path, run.model, run.optimizer, progress, run.name)
-    announce("checkpoint", path=str(run.state_path), step=progress.step)
 
 
 @contextmanager
@@ -154,43 +182,44 @@ def _ways_out_of_memory(settings: TrainingSettings) -> Iterator[None]:
     except torch.OutOfMemoryError as error:
         raise RuntimeError(
             f"the device's memory does not hold the model's steps with batches of {settings.batch_size} windows beside the "
-            f"signals; set training.feeding.kind: ring, which keeps signals off the device, or a smaller training.batch_size"
+            f"signals; set training.feeding.kind: ring, which keeps signals off the device, "
+            f"training.activation_checkpointing: true, a larger training.accumulate_steps, or a smaller training.batch_size"
         ) from error
 
 
-def _rate(settings: TrainingSettings, step: int, steps: int) -> float:
-    return learning_rate(step, settings.epochs * steps, settings.optimizer.learning_rate, settings.optimizer.warmup_fraction)
+def _rate(settings: TrainingSettings, progress: Progress, step: int, steps: int) -> float:
+    scores = map(_score, progress.history)
+    return scheduled_rate(step, settings.epochs * steps, scores, settings.optimizer)
 
 
 def _last_rate(run: Run, progress: Progress) -> float:
     """The learning rate of the last step of an epoch."""
-    return _rate(run.settings, progress.step - 1, progress.step_in_epoch)
+    return _rate(run.settings, progress, progress.step - 1, progress.step_in_epoch)
 
 
-def _step(run: Run, batch: Batch, rate: float, step: int) -> tuple[float, float]:
-    device = run.settings.device
+def _step(run: Run, batch: Batch, rate: float, progress: Progress) -> tuple[float, float] | None:
+    """Loss and gradient norm of the update; None where it was left out because they are not finite."""
     for group in run.optimizer.param_groups:
         group["lr"] = rate
-    run.optimizer.zero_grad(set_to_none=True)
-    recordings = sorted(set(batch.recording_ids))
-    with told_where_it_diverges(f"the network fails on recordings {recordings}", step, rate):
-        logits_BL = run.model(batch.window_BCT.to(device))
-    loss = token_loss(logits_BL, batch.ictal_BL.to(device), batch.valid_BL.to(device), run.settings.loss)
-    loss.backward()  # type: ignore[no-untyped-call]
-    norm = nn.utils.clip_grad_norm_(run.model.parameters(), run.settings.optimizer.gradient_norm)
-    values = dict(zip(("loss", "gradient norm"), torch.stack([loss.detach(), norm]).tolist(), strict=True))
-    for name, value in values.items():  # read together: a step waits for the device once
-        if not math.isfinite(value):
-            raise diverged(f"{name} is {value}, recordings {recordings},", step, rate)
+    run.team.reseed(run.settings.seed, progress.step)
+    step = Step.begin(progress.step, rate, batch)
+    try:
+        taken = gradient(run.network, run.model, batch, run.settings, run.team)
+    except NotFinite as error:
+        leave_out(step, run.model, run.keeper, run.team, progress.nonfinite_skips, error)
+        return None
     run.optimizer.step()
-    return values["loss"], values["gradient norm"]
+    if run.average is not None:
+        run.average.add(run.model)
+    return taken
 
 
-def _count(progress: Progress, batch: Batch, loss: float, norm: float, took_s: float) -> None:
+def _count(progress: Progress, windows: int, taken: tuple[float, float] | None, took_s: float) -> None:
     progress.step += 1
     progress.step_in_epoch += 1
+    progress.nonfinite_skips += taken is None
     for sums in (progress, progress.lately):
-        sums.add(loss, norm, batch.window_BCT.shape[0], took_s)
+        sums.add(*(taken or (0.0, 0.0)), 0 if taken is None else windows, took_s)
 
 
 def _log_step(progress: Progress, rate: float, reports: Reports) -> None:
@@ -201,28 +230,32 @@ def _log_step(progress: Progress, rate: float, reports: Reports) -> None:
 
 
 def _close_epoch(run: Run, progress: Progress, validation: Mapping[str, float | None], reports: Reports) -> None:
+    last_rate = _last_rate(run, progress)
     progress.epoch += 1
-    record = {"epoch": progress.epoch, **progress.means(), "learning_rate": _last_rate(run, progress), **validation}
+    trained = {**progress.means(), "learning_rate": last_rate, "nonfinite_skips": float(progress.nonfinite_skips)}
+    record = {"epoch": progress.epoch, **trained, **judged(validation, progress.step)}
     progress.history.append(record)
-    score = (_number(validation[EARLY_STOPPING]), _number(validation[AUROC]))
-    _save_weights(run, progress, "last", score)
+    score = _score(record)
     if score > progress.best_score:
         progress.best_score, progress.best_epoch = score, progress.epoch
-        _save_weights(run, progress, "best", score)
-    waited = progress.epoch - progress.best_epoch
-    progress.finished = progress.epoch >= run.settings.epochs or waited >= run.settings.patience_epochs
-    progress.step_in_epoch = progress.windows = 0
-    progress.loss_sum = progress.gradient_norm_sum = progress.training_s = 0.0
-    _save(run, progress)
+    run.keeper.keep_weights(run.shown, progress, score)
+    progress.finished = _is_over(progress, run.settings)
+    progress.begin_epoch()
+    run.keeper.save(run.trained, progress)
     reports.epoch(record, progress.epoch)
     shown = ("train_loss", AUROC, EARLY_STOPPING, "windows_per_s")
     facts = ", ".join(f"{name} {_number(record[name]):.4g}" for name in shown)
     log.info("epoch %d: %s; best is epoch %d", progress.epoch, facts, progress.best_epoch)
+    heed_collapse(progress.history, run.settings.collapse_patience)
 
 
-def _save_weights(run: Run, progress: Progress, name: str, score: tuple[float, float]) -> None:
-    save_checkpoint(run.folder / name, run.model, {**run.facts, "epoch": progress.epoch, "score": list(score)})
-    announce("checkpoint", path=str(run.folder / name), step=progress.step)
+def _is_over(progress: Progress, settings: TrainingSettings) -> bool:
+    return progress.epoch >= settings.epochs or progress.epoch - progress.best_epoch >= settings.patience_epochs
+
+
+def _score(record: Mapping[str, float | None]) -> tuple[float, float]:
+    """What epochs are compared by: the sensitivity at the budget, then the AUROC."""
+    return _number(record[EARLY_STOPPING]), _number(record[AUROC])
 
 
 def _number(value: float | None) -> float:

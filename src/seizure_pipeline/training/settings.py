@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Literal
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from seizure_pipeline.configuration import Settings
 
@@ -25,12 +25,18 @@ class LossSettings(Settings):
 
 
 class OptimizerSettings(Settings):
-    """AdamW with warm-up and a cosine to zero; decay on matrices and kernels only."""
+    """AdamW with warm-up, then a cosine to zero or a plateau; decay on matrices and kernels only.
+
+    `plateau` multiplies the learning rate by `plateau_factor` after more than `plateau_epochs` epochs without a better
+    validation."""
 
     learning_rate: float = Field(3e-4, gt=0)
     weight_decay: float = Field(0.05, ge=0)
     warmup_fraction: float = Field(0.05, ge=0, lt=1)
     gradient_norm: float = Field(1.0, gt=0)
+    schedule: Literal["cosine", "plateau"] = "cosine"
+    plateau_factor: float = Field(0.5, gt=0, lt=1)
+    plateau_epochs: int = Field(5, ge=0)
 
 
 class FeedingSettings(Settings):
@@ -49,15 +55,39 @@ class FeedingSettings(Settings):
 
 
 class TrainingSettings(Settings):
-    """One training run; a kill loses `checkpoint_steps` steps at most, live numbers come every `log_every_steps` steps."""
+    """One training run.
+
+    `batch_size` windows make an update, on however many devices and in however many parts (`accumulate_steps`) they are
+    computed. `compile` compiles the network whole, for one device. `activation_checkpointing` computes the activations of
+    every layer again in the backward pass instead of keeping them. `ema_decay` keeps a moving average of the weights,
+    which is then what is validated and kept. A kill loses `checkpoint_steps` steps or `checkpoint_minutes` minutes at
+    most; live numbers come every `log_every_steps` steps. Of the checkpoints of every `checkpoint_epochs`th epoch the
+    last `checkpoints_kept` stay. `resume_from` names another run, from whose state this one goes on; the settings of both
+    agree but for those in `may_differ` (dotted names). After `collapse_patience` epochs in a row that collapsed (see
+    `collapse`) training stops. An update whose loss or gradient is not finite stops it, too, or is left out
+    (`on_nonfinite: skip`), `nonfinite_skips_max` times at most."""
 
     seed: int = 42
     device: Literal["cpu", "cuda"] = "cpu"
+    devices: int = Field(1, ge=1)
+    precision: Literal["float32", "bfloat16"] = "float32"
+    compile: bool = False
     threads: int | None = Field(None, ge=1)
     epochs: int = Field(100, ge=1)
     batch_size: int = Field(64, ge=1)
-    patience_epochs: int = Field(5, ge=1)
+    accumulate_steps: int = Field(1, ge=1)
+    activation_checkpointing: bool = False
+    ema_decay: float | None = Field(None, gt=0, lt=1)
+    patience_epochs: int = Field(20, ge=1)
+    collapse_patience: int = Field(5, ge=1)
+    on_nonfinite: Literal["stop", "skip"] = "stop"
+    nonfinite_skips_max: int = Field(10, ge=0)
     checkpoint_steps: int = Field(50, ge=1)
+    checkpoint_minutes: float | None = Field(10.0, gt=0)
+    checkpoint_epochs: int | None = Field(None, ge=1)
+    checkpoints_kept: int = Field(3, ge=1)
+    resume_from: str | None = Field(None, pattern=r"^[0-9a-f]{16}$")
+    may_differ: tuple[str, ...] = ()
     log_every_steps: int = Field(20, ge=1)
     validation_stride_s: float = Field(30.0, gt=0)
     shuffled_labels: bool = False
@@ -65,3 +95,9 @@ class TrainingSettings(Settings):
     sampling: SamplingSettings = SamplingSettings()
     loss: LossSettings = LossSettings()
     optimizer: OptimizerSettings = OptimizerSettings()
+
+    @model_validator(mode="after")
+    def _what_is_compiled_is_on_one_device(self) -> TrainingSettings:
+        if self.compile and self.devices > 1:
+            raise ValueError(f"compile is for one device, and devices is {self.devices}: set training.compile: false")
+        return self

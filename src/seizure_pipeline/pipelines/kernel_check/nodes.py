@@ -21,7 +21,7 @@ def check_kernels(model: ModelSettings, training: TrainingSettings, windowing: P
     from seizure_pipeline.inference.traces import check_device
     from seizure_pipeline.model.kernel_check import kernel_report
 
-    check_device(training.device)
+    check_device(training.device, model=model)
     return kernel_report(model, training.device, training.batch_size, windowing.windows.window_tokens, training.seed)
 
 
