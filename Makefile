@@ -5,7 +5,7 @@ INSTALLED := .venv/.installed
 CONSTRAINTS := requirements/constraints.txt
 ENV ?= base
 
-.PHONY: run smoke test test-slow check format mlflow viz install clean
+.PHONY: run smoke test test-slow nightly coverage check format docs mlflow viz install clean
 
 run: install          ## generate the corpus, train, evaluate, print the results
 	$(BIN)/kedro generate-corpus --env $(ENV)
@@ -20,6 +20,11 @@ test: install check   ## lint, types, import contracts and all tests
 test-slow: install    ## 100,000 wrong files, 200 kills, a bucket to a model, experiments, interruptions on Modal: half an hour
 	$(BIN)/pytest tests/slow --log-cli-level=INFO
 
+nightly: check coverage test-slow docs    ## everything, for a machine that has the night: about two hours
+
+coverage: install     ## all tests of `make test`, counting the lines they run: a table, and pages in data/08_reporting/coverage
+	$(BIN)/pytest -n 2 --dist loadfile --cov --cov-report=term:skip-covered --cov-report=html
+
 check: install        ## lint, types and import contracts
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
@@ -29,6 +34,9 @@ check: install        ## lint, types and import contracts
 format: install       ## put the code in its form
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
+
+docs: install         ## docs/ as a site: site/index.html, opened from the disk
+	$(BIN)/mkdocs build --quiet
 
 mlflow: install       ## compare runs in the browser, http://127.0.0.1:5000
 	MLFLOW_SERVER_ENABLE_JOB_EXECUTION=false $(BIN)/mlflow ui --backend-store-uri sqlite:///mlflow.db --workers 1
