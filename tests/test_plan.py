@@ -48,7 +48,7 @@ def test_a_far_node_is_shown_with_all_that_it_takes(planned: Planned, capsys: py
     assert train["machine"] == ["1 x A100-80GB, 24 cores, 96 GiB, $4.40 an hour (prices of 2026-07)"]
     assert train["params"] == ["model, training, windowing, montage, post_processing"]
     assert train["estimate"] == [
-        "170 h, $747.32 (guess in runner.yml); 8 attempts of 24 h each, 10 allowed",
+        "20 h, $87.92 (guess in runner.yml); 1 attempt of 24 h each, 10 allowed",
         "start-up is not in it: up to 0.5 h an attempt (startup_timeout_s)",
     ]
     size = (planned.root / "here/05_model_input/window_index.parquet").stat().st_size

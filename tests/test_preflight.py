@@ -224,14 +224,15 @@ def test_models_that_no_far_node_left_there_are_missed(planned: Planned) -> None
 
 
 def test_an_estimate_over_the_budget_is_refused(planned: Planned) -> None:
-    planned.settings["budget_usd"] = 700.0
-    one(planned.problems(PIPELINES["training"]), "$747.32 is over budget_usd 700", "train $747.32 (guess in runner.yml)")
+    planned.settings["budget_usd"] = 70.0
+    one(planned.problems(PIPELINES["training"]), "$87.92 is over budget_usd 70", "train $87.92 (guess in runner.yml)")
     planned.settings["rates"] = None
-    one(planned.problems(PIPELINES["training"]), "budget_usd 700 holds nothing where nobody tells prices")
+    one(planned.problems(PIPELINES["training"]), "budget_usd 70 holds nothing where nobody tells prices")
 
 
 def test_hours_that_take_more_attempts_than_there_are_are_refused(planned: Planned) -> None:
     planned.settings["tags"]["gpu"]["retries"] = {"count": 3}
+    planned.settings["budget_usd"], planned.settings["expected_hours"]["train"] = 800.0, 170.0
     one(
         planned.problems(PIPELINES["training"]),
         "train: 170 h take 8 attempts of 24 h",
