@@ -124,7 +124,7 @@ def test_measured_hours_are_shown_as_such(planned: Planned, capsys: pytest.Captu
     assert section(lines, "train")["estimate"][:1] == [
         "30.5 h, $134.08 (measured in call train-1); 2 attempts of 24 h each, 10 allowed"
     ]
-    assert "In all: 30.5 h, $134.08; budget: $800.00, at which a node is stopped" in lines
+    assert "In all: 30.5 h, $134.08; budget: $200.00, at which a node is stopped" in lines
 
 
 def test_unknown_hours_and_prices_are_not_made_up(planned: Planned, capsys: pytest.CaptureFixture[str]) -> None:
