@@ -137,6 +137,7 @@ def run(model: Detector, windows: Windows, arguments: argparse.Namespace) -> Ite
     """Steps as in training: AdamW, warm-up and cosine, clipped gradients, bfloat16 by autocast where asked."""
     optimizer = torch.optim.AdamW(parameter_groups(model, WEIGHT_DECAY), lr=arguments.rate)
     in_bfloat16 = arguments.precision == "bfloat16"
+    network = torch.compile(model, fullgraph=True, dynamic=False) if arguments.compile else model
     batches = islice(windows.batches(arguments.batch, arguments.seed), arguments.steps)
     for number, (window_BCT, ictal_BL) in enumerate(batches):
         began_s = time.perf_counter()
@@ -145,7 +146,7 @@ def run(model: Detector, windows: Windows, arguments: argparse.Namespace) -> Ite
             group["lr"] = rate
         optimizer.zero_grad(set_to_none=True)
         with torch.autocast(arguments.device, torch.bfloat16, enabled=in_bfloat16):
-            logits_BL = model(window_BCT)
+            logits_BL = network(window_BCT)
         loss = nn.functional.binary_cross_entropy_with_logits(logits_BL.float(), ictal_BL)
         loss.backward()
         norm = nn.utils.clip_grad_norm_(model.parameters(), LARGEST_NORM)
@@ -224,6 +225,7 @@ def main() -> None:
     training.add_argument("--preset", choices=["full", "base"], default="full")
     training.add_argument("--device", choices=["cpu", "cuda"], default="cuda")
     training.add_argument("--precision", choices=["bfloat16", "float32"], default="bfloat16")
+    training.add_argument("--compile", action="store_true")
     training.add_argument("--steps", type=int, default=5000)
     training.add_argument("--rate", type=float, default=3e-4)
     training.add_argument("--batch", type=int, default=64)
