@@ -22,8 +22,18 @@ STEPS = 3  # timed, after one that compiles and allocates
 LIMITS = {"cpu": 1e-4, "cuda": 1e-2}
 """Largest error over the largest value of the truth. Both compute in float32; matrix products before and after the scan may be
 TF32 on a GPU, and mamba-ssm, where it runs, multiplies in TF32 too (0.0043 on an H100)."""
+BFLOAT16_LIMIT = 0.1  # in bfloat16 the gradients of decays, small sums of large numbers, were off by 0.03 (measured: H100)
 PACKAGES = ("torch", "triton", "mamba-ssm", "causal-conv1d")
 NAMES = ("x", "dt", "A", "B", "C")
+
+
+@dataclass(frozen=True, slots=True)
+class Execution:
+    """How training runs the network: on which device, in which precision, compiled or not."""
+
+    device: str
+    precision: str = "float32"
+    compile: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,18 +66,22 @@ class StepTime:
     peak_memory_mib: float | None
 
 
-def kernel_report(model: ModelSettings, device: str, batch_size: int, tokens: int, seed: int) -> dict[str, Any]:
+def kernel_report(model: ModelSettings, execution: Execution, batch_size: int, tokens: int, seed: int) -> dict[str, Any]:
     """Scans checked, a step timed, versions; plain values for JSON. KernelMissing on CUDA for sizes without a kernel."""
+    device = execution.device
     torch.manual_seed(seed)
     streams = {"electrode_stream": model.electrode_stream, "pair_stream": model.pair_stream}
-    check = check_layer if device == "cuda" else check_scan
-    checks = [check(name, stream, tokens, device) for name, stream in streams.items()]
+    if device == "cuda":
+        precisions = dict.fromkeys(("float32", execution.precision))
+        checks = [check_layer(*each, tokens, device, precision) for each in streams.items() for precision in precisions]
+    else:
+        checks = [check_scan(name, stream, tokens, device) for name, stream in streams.items()]
     return {
         "device": device,
         "gpu": torch.cuda.get_device_name() if device == "cuda" else None,
         "versions": versions(),
         "scans": [{**asdict(check), "agrees": check.agrees} for check in checks],
-        "step": asdict(time_step(model, device, batch_size, tokens)),
+        "step": asdict(time_step(model, execution, batch_size, tokens)),
     }
 
 
@@ -83,16 +97,18 @@ def check_scan(name: str, stream: StreamSettings, tokens: int, device: str) -> S
     return ScanCheck(name, tokens, heads, stream.head_dim, stream.state, errors, LIMITS[device])
 
 
-def check_layer(name: str, stream: StreamSettings, tokens: int, device: str) -> ScanCheck:
-    """A bidirectional layer as training runs it on a device, in float32, against the same layer on the CPU in float64."""
+def check_layer(name: str, stream: StreamSettings, tokens: int, device: str, precision: str = "float32") -> ScanCheck:
+    """A bidirectional layer as training runs it on a device against the same layer on the CPU in float64."""
     layer = BidirectionalLayer(stream).double()
     x_SLD, weights_SLD = torch.randn(2, SEQUENCES, tokens, stream.features, dtype=torch.float64).unbind()
     truth = _layer_with_gradients(layer, x_SLD, weights_SLD)
-    found = _layer_with_gradients(layer.float().to(device), x_SLD.float().to(device), weights_SLD.float().to(device))
+    with torch.autocast(device, torch.bfloat16, enabled=precision == "bfloat16"):
+        found = _layer_with_gradients(layer.float().to(device), x_SLD.float().to(device), weights_SLD.float().to(device))
     labels = ["y", *(f"gradient of {each}" for each in ("x", *(name for name, _ in layer.named_parameters())))]
     errors = {label: _relative_error(ours, theirs) for label, ours, theirs in zip(labels, found, truth, strict=True)}
     heads = stream.expand * stream.features // stream.head_dim
-    return ScanCheck(name, tokens, heads, stream.head_dim, stream.state, errors, LIMITS[device])
+    limit = BFLOAT16_LIMIT if precision == "bfloat16" else LIMITS[device]
+    return ScanCheck(f"{name}, {precision}", tokens, heads, stream.head_dim, stream.state, errors, limit)
 
 
 def _layer_with_gradients(layer: BidirectionalLayer, x_SLD: Tensor, weights_SLD: Tensor) -> tuple[Tensor, ...]:
@@ -102,16 +118,21 @@ def _layer_with_gradients(layer: BidirectionalLayer, x_SLD: Tensor, weights_SLD:
     return tuple(tensor.detach().cpu() for tensor in (y_SLD, *gradients))
 
 
-def time_step(settings: ModelSettings, device: str, batch_size: int, tokens: int) -> StepTime:
+def time_step(settings: ModelSettings, execution: Execution, batch_size: int, tokens: int) -> StepTime:
     """Forward, loss, backward and update of the model on random windows, as training does them."""
+    device = execution.device
     model = Detector(settings).to(device)
+    network = torch.compile(model, fullgraph=True, dynamic=False) if execution.compile else model
+    autocast = torch.autocast(device, torch.bfloat16, enabled=execution.precision == "bfloat16")
     optimizer = torch.optim.AdamW(parameter_groups(model, 0.05), lr=1e-4)
     window_BCT = torch.randn(batch_size, settings.electrodes, tokens * SAMPLES_PER_TOKEN, device=device)
     ictal_BL = (torch.rand(batch_size, tokens, device=device) > 0.9).float()
     times_s, losses = [], []
     for _ in range(1 + STEPS):
         began_s = time.perf_counter()
-        losses.append(_step(model, optimizer, window_BCT, ictal_BL))  # reading the loss waits for a GPU
+        with autocast:
+            loss = nn.functional.binary_cross_entropy_with_logits(network(window_BCT), ictal_BL)
+        losses.append(_update(model, optimizer, loss))  # reading the loss waits for a GPU
         times_s.append(time.perf_counter() - began_s)
     peak_mib = torch.cuda.max_memory_allocated() / 2**20 if device == "cuda" else None
     return StepTime(batch_size, tokens, times_s[0], statistics.median(times_s[1:]), losses[0], peak_mib)
@@ -150,9 +171,8 @@ def _relative_error(found: Tensor, truth: Tensor) -> float:
     return ((found.cpu().double() - truth).abs().max() / truth.abs().max()).item()
 
 
-def _step(model: Detector, optimizer: torch.optim.Optimizer, window_BCT: Tensor, ictal_BL: Tensor) -> float:
+def _update(model: Detector, optimizer: torch.optim.Optimizer, loss: Tensor) -> float:
     optimizer.zero_grad(set_to_none=True)
-    loss = nn.functional.binary_cross_entropy_with_logits(model(window_BCT), ictal_BL)
     loss.backward()  # type: ignore[no-untyped-call]
     nn.utils.clip_grad_norm_(model.parameters(), 1.0)
     optimizer.step()

@@ -19,10 +19,11 @@ class KernelWrong(RuntimeError):
 def check_kernels(model: ModelSettings, training: TrainingSettings, windowing: PreparationSettings) -> dict[str, Any]:
     """Model, device and window -> errors of the device's scans, the time of a training step, versions."""
     from seizure_pipeline.inference.traces import check_device
-    from seizure_pipeline.model.kernel_check import kernel_report
+    from seizure_pipeline.model.kernel_check import Execution, kernel_report
 
     check_device(training.device, model=model)
-    return kernel_report(model, training.device, training.batch_size, windowing.windows.window_tokens, training.seed)
+    execution = Execution(training.device, training.precision, training.compile)
+    return kernel_report(model, execution, training.batch_size, windowing.windows.window_tokens, training.seed)
 
 
 def refuse_wrong_kernel(kernel_report: dict[str, Any]) -> None:
