@@ -177,7 +177,7 @@ def test_of_two_machines_that_send_at_once_one_does_and_the_other_is_told_which(
     again = kedro(loser, *TRAINING)
     assert again.returncode == 1
     assert f"kedro remote attach {folder.name} --env far" in again.stderr
-    stopped = kedro(loser, "remote", "stop", "train", "--env", "far")
+    stopped = kedro(loser, "remote", "stop", folder.name, "--env", "far")
     assert "is asked to save" in stopped.stdout, stopped.stderr
 
 

@@ -104,7 +104,7 @@ def test_ctrl_c_without_a_terminal_detaches_and_stop_ends_the_node_with_what_it_
     assert "is asked to save what it has and to end" in stopped.stdout, stopped.stderr
     wait_for(lambda: "stopped" in kedro(project, "remote", "list", *FAR).stdout)
     attached = kedro(project, "remote", "attach", "train", *FAR)
-    assert attached.returncode == 1
+    assert attached.returncode == 75
     assert "Error: Stopped: node train was stopped over there" in attached.stderr
     assert runs_of(project)[0].info.status == "KILLED"
     assert "asked" not in kedro(project, "remote", "stop", "train", *FAR).stdout

@@ -196,7 +196,7 @@ def test_an_interrupted_run_leaves_far_nodes_alone_and_the_same_command_brings_t
 
 @pytest.mark.slow
 def test_what_would_pass_the_common_budget_is_not_started(far_project: Path, tmp_path: Path) -> None:
-    prices = {"rates": {"as_of": "2026-01", "gpu": {}, "core": 0.0625, "memory_gib": 0.0}}
+    prices = {"rates": {"as_of": "2026-01", "gpu": {}, "core": 0.5, "memory_gib": 0.0}}
     hours = {"expected_hours": {"train": 1.5, "compute_traces": 0.5}}
     project = with_experiments(a_copy(far_project, tmp_path / "project", **prices, **hours), "far", budget_usd=1.5)
     done = kedro(project, "run", "--env", "far", "--pipelines", "experiments")
@@ -210,7 +210,7 @@ def test_what_would_pass_the_common_budget_is_not_started(far_project: Path, tmp
 def test_runner_params_reach_estimate_and_experiments_and_detached_ones_are_gone_on_with(
     far_project: Path, tmp_path: Path
 ) -> None:
-    prices = {"rates": {"as_of": "2026-01", "gpu": {}, "core": 0.0625, "memory_gib": 0.0}}
+    prices = {"rates": {"as_of": "2026-01", "gpu": {}, "core": 0.5, "memory_gib": 0.0}}
     hours = {"expected_hours": {"train": 1.5, "compute_traces": 0.5}}
     runs = {"usual": RUNS["usual"], "slow": None, "fast": None}
     project = a_copy(far_project, tmp_path / "project", **prices, **hours)

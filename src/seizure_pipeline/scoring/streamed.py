@@ -11,7 +11,8 @@ Ties within bins move AUROC by at most 3/(2 G) = 2.3e-5, since beside one value 
 bin across an edge of the reliability curve moves as little. A value that comes later may lie on the other side of a bin
 than of some of its tokens, for which there is no such bound: all figures are held to 1e-4 of the exact ones by tests with
 a quarter of the bins, for scores far apart and close together, in random order and in bad ones (measured on 25 million
-tokens: benchmarks/streamed_metrics.py).
+tokens: benchmarks/streamed_metrics.py). With 600 seizure tokens in 1.2 million a quarter of the bins was off by 2e-4 in average
+precision, all of them by 6e-6.
 """
 
 from __future__ import annotations

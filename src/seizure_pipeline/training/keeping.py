@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import shutil
 import time
 from dataclasses import dataclass, field
@@ -9,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from seizure_pipeline.announcements import announce
-from seizure_pipeline.model.checkpoint import save_checkpoint
+from seizure_pipeline.model.checkpoint import CONFIG_NAME, save_checkpoint
 from seizure_pipeline.model.detector import Detector
 from seizure_pipeline.training.settings import TrainingSettings
 from seizure_pipeline.training.state import Progress, Trained, load_state, save_state
@@ -46,6 +47,11 @@ class Keeper:
         is_late = minutes is not None and time.monotonic() - self.saved_s >= 60 * minutes
         return is_late or step_in_epoch % self.settings.checkpoint_steps == 0
 
+    def has_weights_of(self, progress: Progress) -> bool:
+        """Whether `last` holds the weights of the epoch that `progress` closed."""
+        config = self.folder / "last" / CONFIG_NAME
+        return config.is_file() and json.loads(config.read_bytes())["facts"].get("epoch") == progress.epoch
+
     def keep_weights(self, model: Detector, progress: Progress, score: tuple[float, float]) -> None:
         """Write the checkpoints of the epoch that `progress` closes; it was scored `score`."""
         names = ["last"]
@@ -53,7 +59,7 @@ class Keeper:
         if every is not None and progress.epoch % every == 0:
             names.append(f"{EPOCH}{progress.epoch:05d}")
         if progress.best_epoch == progress.epoch:
-            names.append("best")
+            names.insert(0, "best")  # `last` comes last: it says that all are there
         for name in names:
             save_checkpoint(self.folder / name, model, {**self.facts, "epoch": progress.epoch, "score": list(score)})
             announce("checkpoint", path=str(self.folder / name), step=progress.step)

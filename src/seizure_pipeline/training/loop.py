@@ -90,7 +90,7 @@ def fit(
         progress = _first_progress(run, predecessor)
     _say_where(run, progress)
     _report_again(progress, reports)
-    heed_collapse(progress.history, run.settings.collapse_patience)
+    heed_collapse(progress.history[progress.taken_over :], run.settings.collapse_patience)
     with signals_ask_to_stop():
         while not progress.finished:
             with _saved_where_it_stops(run, progress):
@@ -116,6 +116,8 @@ def _run(model: Detector, windows: WindowSource, keeper: Keeper, team: Team) -> 
 
 def _first_progress(run: Run, predecessor: Predecessor | None) -> Progress:
     found = run.keeper.load(run.trained)
+    if found is not None and found.history and not found.step_in_epoch and not run.keeper.has_weights_of(found):
+        run.keeper.keep_weights(run.shown, found, _score(found.history[-1]))  # killed between the state and its checkpoints
     if found is not None or predecessor is None:
         return found or Progress()
     progress = predecessor.hand_over(run.keeper, run.trained)
@@ -151,7 +153,7 @@ def _train_epoch(run: Run, progress: Progress, reports: Reports) -> None:
     with ProgressMeter(f"epoch {progress.epoch + 1} of {settings.epochs}", steps, "steps", progress.step_in_epoch) as meter:
         began_s = time.monotonic()  # before a batch is fetched: waiting for windows is part of a step
         for batch in run.windows.batches(order, settings.batch_size, progress.step_in_epoch, run.team.share):
-            rate = _rate(settings, progress, progress.step, steps)
+            rate = _rate(settings, progress, steps)
             taken = _step(run, batch, rate, progress)
             windows = min(settings.batch_size, order.size - settings.batch_size * progress.step_in_epoch)
             _count(progress, windows, taken, time.monotonic() - began_s)
@@ -187,14 +189,15 @@ def _ways_out_of_memory(settings: TrainingSettings) -> Iterator[None]:
         ) from error
 
 
-def _rate(settings: TrainingSettings, progress: Progress, step: int, steps: int) -> float:
-    scores = map(_score, progress.history)
-    return scheduled_rate(step, settings.epochs * steps, scores, settings.optimizer)
+def _rate(settings: TrainingSettings, progress: Progress, steps: int, ago: int = 0) -> float:
+    """Learning rate at a place in the run, `ago` steps before the next; by place, for another run's steps may lie before it."""
+    place = progress.epoch * steps + progress.step_in_epoch - ago
+    return scheduled_rate(place, settings.epochs * steps, map(_score, progress.history), settings.optimizer)
 
 
 def _last_rate(run: Run, progress: Progress) -> float:
     """The learning rate of the last step of an epoch."""
-    return _rate(run.settings, progress, progress.step - 1, progress.step_in_epoch)
+    return _rate(run.settings, progress, progress.step_in_epoch, ago=1)
 
 
 def _step(run: Run, batch: Batch, rate: float, progress: Progress) -> tuple[float, float] | None:
@@ -238,19 +241,21 @@ def _close_epoch(run: Run, progress: Progress, validation: Mapping[str, float | 
     score = _score(record)
     if score > progress.best_score:
         progress.best_score, progress.best_epoch = score, progress.epoch
-    run.keeper.keep_weights(run.shown, progress, score)
     progress.finished = _is_over(progress, run.settings)
     progress.begin_epoch()
     run.keeper.save(run.trained, progress)
+    run.keeper.keep_weights(run.shown, progress, score)
     reports.epoch(record, progress.epoch)
     shown = ("train_loss", AUROC, EARLY_STOPPING, "windows_per_s")
     facts = ", ".join(f"{name} {_number(record[name]):.4g}" for name in shown)
     log.info("epoch %d: %s; best is epoch %d", progress.epoch, facts, progress.best_epoch)
-    heed_collapse(progress.history, run.settings.collapse_patience)
+    run.team.meet()  # whoever raises first ends all: the leading process has saved by now
+    heed_collapse(progress.history[progress.taken_over :], run.settings.collapse_patience)
 
 
 def _is_over(progress: Progress, settings: TrainingSettings) -> bool:
-    return progress.epoch >= settings.epochs or progress.epoch - progress.best_epoch >= settings.patience_epochs
+    waited = progress.epoch - max(progress.best_epoch, progress.taken_over)
+    return progress.epoch >= settings.epochs or waited >= settings.patience_epochs
 
 
 def _score(record: Mapping[str, float | None]) -> tuple[float, float]:

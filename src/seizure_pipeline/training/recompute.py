@@ -20,3 +20,5 @@ def recompute_activations(model: nn.Module) -> None:
     for layer in model.modules():
         if isinstance(layer, LAYERS):
             layer.forward = partial(checkpoint, layer.forward, use_reentrant=False)  # type: ignore[method-assign]
+        if isinstance(layer, ResidualBlock):
+            layer.channels_last = partial(checkpoint, layer.channels_last, use_reentrant=False)  # type: ignore[method-assign]

@@ -20,20 +20,24 @@ RECIPE = "recipe.json"
 OWN = ("training.resume_from",)
 ORDER = ("cache", "windows", "training.seed", "training.batch_size", "training.sampling")
 """What decides the order of an epoch's windows, by dotted name."""
+VALIDATION = ("cache", "windows", "post_processing", "training.validation_stride_s")
+"""What decides the scores of the same weights."""
 
 
 @dataclass(frozen=True)
 class Predecessor:
-    """The run to go on from, and whether an epoch of ours has other windows than one of its own."""
+    """The run to go on from, whether our epochs have other windows than its own, and whether ours are validated otherwise."""
 
     folder: Path
     name: str
     has_other_order: bool
+    has_other_validation: bool
 
     def hand_over(self, keeper: Keeper, trained: Trained) -> Progress:
         """Put its state into `trained`, its checkpoints into the folder of `keeper`; returns how far it is.
 
-        An epoch under way begins again where it would go on with other windows. Raises ValueError for a run without state."""
+        An epoch under way begins again where it would go on with other windows; scores of another validation are not compared
+        with ours, and the next epoch is then the best so far. Raises ValueError for a run without state."""
         for kept in (self.folder / name for name in ("last", "best")):
             if kept.is_dir():  # before the state is put back: making a network draws random numbers
                 model, facts = load_checkpoint(kept)
@@ -46,6 +50,9 @@ class Predecessor:
                 "run %s had %d steps of epoch %d, which begins again", self.name, progress.step_in_epoch, progress.epoch + 1
             )
             progress.begin_epoch()
+        progress.taken_over = progress.epoch
+        if self.has_other_validation:
+            progress.best_score, progress.best_epoch = Progress.best_score, Progress.best_epoch
         return progress
 
 
@@ -76,7 +83,7 @@ def find_predecessor(models: Path, name: str, recipe: Mapping[str, Any], may_dif
     if refused:
         told = "; ".join(f"{key} is {ours.get(key)!r}, was {theirs.get(key)!r}" for key in refused)
         raise ValueError(f"run {name} differs from what would go on from it: {told}; training.may_differ names what may")
-    return Predecessor(models / name, name, any(_is_below(key, ORDER) for key in different))
+    return Predecessor(models / name, name, *(any(_is_below(key, what) for key in different) for what in (ORDER, VALIDATION)))
 
 
 def _is_below(key: str, names: Iterable[str]) -> bool:

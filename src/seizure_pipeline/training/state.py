@@ -61,7 +61,8 @@ class Sums:
 class Progress(Sums):
     """How far a run is: epochs done, steps done within the current one and in all, sums over the epoch, the best yet.
 
-    `lately` sums since the last of `steps`, the numbers that were logged within epochs (STEP_COLUMNS)."""
+    The first `taken_over` epochs are those of the run that it goes on from. `lately` sums since the last of `steps`, the
+    numbers that were logged within epochs (STEP_COLUMNS)."""
 
     epoch: int = 0
     step_in_epoch: int = 0
@@ -69,6 +70,7 @@ class Progress(Sums):
     best_score: tuple[float, float] = (-1.0, -1.0)
     best_epoch: int = 0
     finished: bool = False
+    taken_over: int = 0
     nonfinite_skips: int = 0
     history: list[dict[str, float | None]] = field(default_factory=list)
     lately: Sums = field(default_factory=Sums)

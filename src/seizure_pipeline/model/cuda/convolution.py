@@ -8,12 +8,17 @@ from typing import Any
 import torch
 from torch import Tensor
 
-MULTIPLE = 32  # widths must be multiples of this
+MULTIPLE = 32  # channels that inputs are filled up to
 
 
 def fits(inputs: int, outputs: int, kernel: int, stride: int) -> bool:
     """Whether the kernels are written for these sizes; inputs may be filled up with zero channels."""
-    return outputs % 64 == 0 and (inputs % 64 == 0 or inputs <= MULTIPLE) and kernel % 2 == 1 and stride == 1
+    return _has_tiles(outputs) and (_has_tiles(inputs) or inputs <= MULTIPLE) and kernel % 2 == 1 and stride == 1
+
+
+def _has_tiles(channels: int) -> bool:
+    """Whether tiles of the widths that the kernels take cover so many channels without a rest."""
+    return channels in (64, 128) or (channels > 0 and channels % 256 == 0)
 
 
 @torch.library.custom_op("seizure_pipeline::dilated_convolution", mutates_args=(), device_types="cuda")

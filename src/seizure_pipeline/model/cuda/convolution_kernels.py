@@ -67,6 +67,8 @@ def convolve(x_BTI: Tensor, weight_JOI: Tensor, y_BTO: Tensor, dilation: int) ->
     triton.set_allocator(_scratch)
     (windows, samples, inputs), (taps, outputs, _) = x_BTI.shape, weight_JOI.shape
     tile_t, width, warps, stages = FORWARD_TILES[min(outputs, 256)]
+    _refuse_rest(outputs, width)
+    _refuse_rest(inputs, min(64, inputs))
     _forward[(_processors(x_BTI),)](
         x_BTI, weight_JOI, y_BTO, windows, samples, inputs, outputs, taps, dilation, tile_t, width, min(64, inputs),
         num_warps=warps, num_stages=stages,
@@ -78,6 +80,8 @@ def convolve_weight(x_BTI: Tensor, dy_BTO: Tensor, taps: int, dilation: int) -> 
     triton.set_allocator(_scratch)
     (windows, samples, inputs), outputs = x_BTI.shape, dy_BTO.shape[2]
     tile_i, tile_o = min(256, inputs), min(128, outputs)
+    _refuse_rest(inputs, tile_i)
+    _refuse_rest(outputs, tile_o)
     tiles = taps * (inputs // tile_i) * (outputs // tile_o)
     parts = max(LEAST_PARTS, _processors(x_BTI) * (2 if inputs <= 64 else 1) // tiles)
     partial = torch.empty(parts, taps, outputs, inputs, device=x_BTI.device)
@@ -87,6 +91,11 @@ def convolve_weight(x_BTI: Tensor, dy_BTO: Tensor, taps: int, dilation: int) -> 
         num_warps=warps, num_stages=stages,
     )  # fmt: skip
     return partial.sum(0)
+
+
+def _refuse_rest(channels: int, tile: int) -> None:
+    if channels % tile:
+        raise RuntimeError(f"{channels} channels: the rule is a multiple of {tile}, or some would never be written")
 
 
 def _processors(tensor: Tensor) -> int:
