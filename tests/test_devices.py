@@ -2,27 +2,39 @@
 
 from __future__ import annotations
 
+import json
 import logging
+import math
+import multiprocessing
 import os
 import signal
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import pytest
 import torch
 from made_models import SMALL
+from safetensors import safe_open
 from safetensors.torch import load_file
 from test_announcements import Heard, curves, heard, stop_when
 from test_training import Cache, cache, recipe_with, train
 
 from seizure_pipeline import announcements
-from seizure_pipeline.announcements import Stopped, stop_if_asked
+from seizure_pipeline.announcements import Stopped, ask_to_stop, signals_ask_to_stop, stop_if_asked
+from seizure_pipeline.model.checkpoint import load_checkpoint
+from seizure_pipeline.scoring.names import COLLAPSED
+from seizure_pipeline.training import collapse, keeping, launch, run, validation
+from seizure_pipeline.training.batches import Batch, WindowSource
+from seizure_pipeline.training.collapse import TrainingCollapsed
+from seizure_pipeline.training.diverged import TrainingDiverged
 from seizure_pipeline.training.launch import train_together
 from seizure_pipeline.training.loop import Reports
+from seizure_pipeline.training.nonfinite import reproduce
 from seizure_pipeline.training.run import Recipe, TrainedDetector
 from seizure_pipeline.training.team import Team
 
@@ -145,7 +157,8 @@ class Dies:
         time.sleep(600)
 
 
-def test_a_rank_that_is_killed_ends_all_by_its_number() -> None:
+def test_a_rank_that_is_killed_ends_all_by_its_number(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(launch, "GRACE_S", 0.5)
     with pytest.raises(
         RuntimeError, match=r"the process of device 1 ended with status -9 and without a word; the same command"
     ):
@@ -161,9 +174,10 @@ class Waits:
     def __call__(self, reports: Reports, team: Team) -> None:
         (self.folder / f"began{team.share.rank}").touch()
         try:
-            while True:
-                time.sleep(0.05)
-                stop_if_asked()
+            with signals_ask_to_stop():  # as training does
+                while True:
+                    time.sleep(0.05)
+                    stop_if_asked()
         except Stopped:
             (self.folder / f"saved{team.share.rank}").touch()
             raise
@@ -192,6 +206,138 @@ def within(longest_s: float, is_so: Callable[[], bool]) -> None:
     while not is_so():
         assert time.monotonic() < deadline_s
         time.sleep(0.05)
+
+
+@dataclass(frozen=True)
+class SavesSlowly(Waits):
+    """Work whose rank 0 needs longer to save than any other would need to end."""
+
+    def __call__(self, reports: Reports, team: Team) -> None:
+        try:
+            super().__call__(reports, team)
+        finally:
+            time.sleep(1)
+            (self.folder / f"whole{team.share.rank}").touch()
+
+
+def test_asked_before_its_ranks_have_begun_a_training_is_stopped_and_they_never_begin(tmp_path: Path) -> None:
+    ask_to_stop("a test")
+    with pytest.raises(Stopped, match="the same command continues"):
+        train_together(Waits(tmp_path), "cpu", 2, NOBODY)
+    assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize(
+    ("sent", "moment", "left"),
+    [(signal.SIGINT, "importing", set()), (signal.SIGTERM, "working", {"began0", "began1", "saved0", "whole0"})],
+)
+def test_a_signal_to_all_processes_is_heeded_by_rank_0_alone(
+    sent: signal.Signals, moment: str, left: set[str], tmp_path: Path
+) -> None:
+    program = f"import sys; sys.path.insert(0, {str(Path(__file__).parent)!r}); import test_devices; test_devices.signalled("
+    arguments = f"{str(tmp_path)!r}, {int(sent)}, {moment!r})"
+    said = subprocess.run(
+        [sys.executable, "-W", "ignore", "-c", program + arguments], start_new_session=True, capture_output=True, timeout=120
+    )
+    assert said.returncode == 75, said.stderr.decode()
+    assert {path.name for path in tmp_path.iterdir()} == left
+
+
+def signalled(folder: str, sent: int, moment: str) -> None:
+    """Train until a signal comes to all of a group of processes; for one that leads it. It ends with 75 if it was stopped."""
+    signal.signal(signal.SIGINT, signal.default_int_handler)  # ignored where the tests were started in the background
+    marks = [Path(folder) / f"began{rank}" for rank in range(2)]
+
+    def send() -> None:
+        within(90, lambda: len(multiprocessing.active_children()) == 2)
+        within(90, lambda: moment == "importing" or all(mark.exists() for mark in marks))
+        os.killpg(0, sent)
+
+    threading.Thread(target=send).start()
+    try:
+        train_together(SavesSlowly(Path(folder)), "cpu", 2, NOBODY)
+    except Stopped:
+        sys.exit(75)
+
+
+@dataclass(frozen=True)
+class Trains:
+    """A training of the made corpus in which something is changed in the ranks."""
+
+    cache: Cache
+    models: Path
+    recipe: Recipe
+
+    def __call__(self, reports: Reports, team: Team) -> TrainedDetector:
+        self.change(team)
+        return run._train(self.cache[0], self.cache[1], self.recipe, self.models, reports, team)
+
+    def change(self, team: Team) -> None:
+        """What is changed."""
+
+
+@dataclass(frozen=True)
+class Collapses(Trains):
+    """Every validation finds a collapse, and a checkpoint takes its time, as on a network disk."""
+
+    def change(self, team: Team) -> None:
+        """What is changed."""
+        figures, save = validation.collapse_figures, keeping.save_checkpoint
+        collapse.LEAST_STEPS = 0
+        validation.collapse_figures = lambda *found: {**figures(*found), COLLAPSED: 1.0}
+
+        def slowly(*facts: object) -> None:
+            time.sleep(0.5)
+            save(*facts)  # type: ignore[arg-type]
+
+        keeping.save_checkpoint = slowly  # type: ignore[assignment]
+
+
+def test_a_collapse_ends_two_devices_after_state_and_weights_are_whole(cache: Cache, tmp_path: Path) -> None:
+    work = Collapses(cache, tmp_path, on(2, epochs=4, patience_epochs=9, collapse_patience=1, checkpoint_steps=1000))
+    with pytest.raises(TrainingCollapsed, match="The state is saved"):
+        train_together(work, "cpu", 2, NOBODY)
+    (folder,) = tmp_path.iterdir()
+    with safe_open(folder / "state.safetensors", "pt") as state:
+        progress = json.loads(state.metadata()["progress"])
+    assert [epoch[COLLAPSED] for epoch in progress["history"]] == [1.0]
+    for name in ("last", "best"):
+        load_checkpoint(folder / name)  # refuses weights that are not those of their config
+
+
+@dataclass(frozen=True)
+class HasBrokenLabels(Trains):
+    """The labels that one rank reads are no numbers."""
+
+    rank: int
+
+    def change(self, team: Team) -> None:
+        """What is changed."""
+        batches = WindowSource.batches
+
+        def broken(*order: object) -> Iterator[Batch]:
+            for batch in batches(*order):  # type: ignore[arg-type]
+                yield replace(batch, ictal_BL=batch.ictal_BL * math.nan)
+
+        if team.share.rank == self.rank:
+            WindowSource.batches = broken  # type: ignore[method-assign, assignment]
+
+
+@pytest.mark.parametrize("rank", [0, 1])
+def test_of_numbers_that_break_on_one_device_it_is_named_and_both_keep_their_windows(
+    rank: int, cache: Cache, tmp_path: Path
+) -> None:
+    with pytest.raises(TrainingDiverged, match=rf"^loss is nan over 2 devices, on device {rank} alone loss is nan, ") as raised:
+        train_together(HasBrokenLabels(cache, tmp_path, on(2), rank), "cpu", 2, NOBODY)
+    folders = sorted(tmp_path.rglob("nonfinite/*"))
+    assert [folder.name for folder in folders] == ["step_0_rank_0", "step_0_rank_1"]
+    windows = json.loads((folders[rank] / "step.json").read_text())["windows"]
+    assert f"recordings {sorted({window['recording_id'] for window in windows})}, at step 0" in str(raised.value)
+    assert f"`kedro reproduce-step {folders[rank]}` does it again" in str(raised.value)
+    assert folders[1 - rank].name not in str(raised.value)
+    assert all(map(math.isfinite, reproduce(folders[1 - rank])))
+    with pytest.raises(TrainingDiverged, match="loss is nan"):
+        reproduce(folders[rank])
 
 
 @pytest.mark.skipif(torch.cuda.device_count() > 7, reason="this machine has eight GPUs")

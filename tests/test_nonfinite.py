@@ -62,6 +62,19 @@ def test_a_kept_step_gives_the_same_numbers_bit_for_bit_with_dropout(cache: Cach
     assert [window["start_s"] for window in facts["windows"]] == [window.first_token / TOKEN_RATE_HZ for window in laid[:2]]
 
 
+@pytest.mark.parametrize("is_compiled", [True, False])
+def test_finite_numbers_of_a_step_that_ran_compiled_are_said_to_prove_nothing(
+    is_compiled: bool, cache: Cache, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    rows = [row for row in cache[1] if row.split == "train"]
+    settings = TRAINING.model_copy(update={"compile": is_compiled})
+    with open_windows(cache[0], rows, RECIPE.windows, TRAINING) as windows:
+        step = Step.begin(0, 1e-3, next(windows.batches(np.arange(2), 2)))
+        folder = keep_step(tmp_path, Detector(MODEL), step, settings, ALONE, NotFinite("loss is nan"))
+    reproduce(folder)
+    assert any("does not prove" in line for line in caplog.messages) == is_compiled
+
+
 @pytest.mark.parametrize(("value", "found"), [("3e38", "inf"), ("-3e38", "inf"), ("inf", "nan"), ("nan", "nan")])
 def test_what_is_found_again_is_the_same_value(value: str, found: str, cache: Cache, tmp_path: Path) -> None:
     rows = [row for row in cache[1] if row.split == "train"]

@@ -1,4 +1,4 @@
-"""A run that goes on from another's state: its learning rate by its own place, its patience and its collapse from the takeover."""
+"""A run that goes on from another's state: its learning rate goes by its own place, its patience from the takeover."""
 
 from __future__ import annotations
 

@@ -38,8 +38,8 @@ def test_after_three_interruptions_the_weights_are_the_same_and_events_told_once
     assert_each_once(ear.request, ear.heard, LONGER_EPOCHS)
     assert [event.facts["attempt"] for event in ear.of_kind("attempt")] == [1, 2, 3, 4]
     assert [event.facts["why"] for event in ear.of_kind("stopping")] == ["the machine is taken back"]
-    said = " ".join(event.facts["message"] for event in ear.of_kind("log"))
-    places = re.findall(r"continues at epoch (\d+), step (\d+)", said)
+    said = "\n".join(event.facts["message"] for event in ear.of_kind("log"))  # what a killed attempt said last is quoted, too
+    places = re.findall(r"^run \w+ continues at epoch (\d+), step (\d+)", said, re.MULTILINE)
     continued = [(int(epoch) - 1) * STEPS + int(step) for epoch, step in places]
     later = (*BROKEN_OFF_AT[1:], LONGER_EPOCHS * STEPS)
     assert all(at <= step < end for at, step, end in zip(BROKEN_OFF_AT, continued, later, strict=True)), continued

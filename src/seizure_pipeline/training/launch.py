@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import math
 import multiprocessing
 import os
 import queue
@@ -10,7 +11,8 @@ import signal
 import tempfile
 import threading
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager, nullcontext
 from functools import partial
 from pathlib import Path
 from typing import Any, TypeVar
@@ -27,54 +29,77 @@ Result = TypeVar("Result")
 PACKAGE = __name__.partition(".")[0]
 LOOK_EVERY_S = 0.2
 GRACE_S = 20.0  # for saving the state
+SIGNALS = (signal.SIGINT, signal.SIGTERM)
 
 
 def train_together(work: Callable[[Reports, Team], Result], device: str, devices: int, reports: Reports) -> Result:
     """Do `work` (which can be pickled) in a process for each device; returns what it returned on rank 0.
 
-    Raises what it raises on the rank that fails first, RuntimeError for more GPUs than there are or a rank that dies, Stopped
-    once rank 0 has saved its state where this process is asked to stop."""
+    Raises what it raises on the rank that fails first, once all have ended or GRACE_S later; RuntimeError for more GPUs than
+    there are or a rank that dies, Stopped once rank 0 has saved its state where this process is asked to stop."""
     if device == "cuda" and devices > torch.cuda.device_count():
         raise RuntimeError(f"training.devices is {devices}, but this machine has {torch.cuda.device_count()} CUDA devices")
     words: Any = multiprocessing.get_context("spawn").Queue()
     with tempfile.TemporaryDirectory() as folder, signals_ask_to_stop():
         place = f"file://{Path(folder).resolve()}/meeting_place"
-        ranks: Any = torch.multiprocessing.spawn(  # type: ignore[attr-defined, no-untyped-call]
-            _rank, (work, device, devices, place, words), devices, join=False
-        )
+        with _signals_wait():
+            ranks: Any = torch.multiprocessing.spawn(  # type: ignore[attr-defined, no-untyped-call]
+                _rank, (work, device, devices, place, words), devices, join=False
+            )
         try:
             result: Result = _follow(ranks, words, reports)
         finally:
-            for process in ranks.processes:  # rank 0 has ended, or all are to
+            for process in ranks.processes:  # rank 0 has ended, or all were given time to
                 process.kill()
                 process.join()
     return result
 
 
+@contextmanager
+def _signals_wait() -> Iterator[None]:
+    """Within it signals wait, and in processes that are started here until they let them in: a rank that still imports could
+    only die of them."""
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, SIGNALS)
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+
+
 def _follow(ranks: Any, words: Any, reports: Reports) -> Any:
-    """Pass on what rank 0 says until it is done."""
+    """Pass on what rank 0 says until it is done; after a failure the others may end what they write."""
     hear: dict[str, Callable[..., None]] = {
         "epoch": reports.epoch,
         "step": reports.step,
         "announce": _announce_again,
         "log": _log_again,
     }
-    asked = False
+    asked, failure, wait_until_s = False, None, math.inf
     while True:
-        if not asked:
-            asked = _passed_on(ranks.processes[0])
-        dead = _dead(ranks.processes)  # before listening: what a process said is heard before it is missed
-        try:
-            kind, facts = words.get(timeout=LOOK_EVERY_S)
-        except queue.Empty:
-            if dead:
-                raise RuntimeError(f"{dead}; the same command goes on from the last state") from None
-            continue
+        asked = asked or _passed_on(ranks.processes[0])
+        dead, all_ended = _dead(ranks.processes), all(process.exitcode is not None for process in ranks.processes)
+        kind, facts = _next_word(words)  # what a process said is heard before it is missed
         if kind == "done":
             return facts
-        if kind == "failed":
-            raise facts
-        hear[kind](*facts)
+        if kind == "failed" or (kind == "" and dead):
+            found = facts if kind else RuntimeError(f"{dead}; the same command goes on from the last state")
+            if failure is None:
+                failure, wait_until_s = found, time.monotonic() + GRACE_S
+            if isinstance(found, Stopped):  # rank 0 alone is asked to: it saved the state
+                raise found
+        elif kind:
+            hear[kind](*facts)
+        if failure is not None and ((all_ended and not kind) or time.monotonic() > wait_until_s):
+            raise failure
+
+
+def _next_word(words: Any) -> tuple[str, Any]:
+    """What some process says, and of what kind that is; no kind if all are silent for a while."""
+    try:
+        word: tuple[str, Any] = words.get(timeout=LOOK_EVERY_S)
+    except queue.Empty:
+        return "", None
+    return word
 
 
 def _passed_on(leader: Any) -> bool:
@@ -113,8 +138,11 @@ def _rank(rank: int, work: Callable[[Reports, Team], Any], device: str, devices:
         listen(partial(_say, words, "announce"))
         logging.getLogger(PACKAGE).addHandler(_Teller(words))
         logging.getLogger(PACKAGE).setLevel(logging.INFO)
-    with signals_ask_to_stop():
+    with signals_ask_to_stop() if rank == 0 else nullcontext():
+        if rank == 0:  # it saves for all; signals to the others, as where a whole group of processes is sent one, wait for ever
+            signal.pthread_sigmask(signal.SIG_UNBLOCK, SIGNALS)
         try:
+            stop_if_asked()
             team = Together(Share(rank, devices), device, place)
             result = work(reports, team)
             team.part()

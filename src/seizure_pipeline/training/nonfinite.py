@@ -62,7 +62,8 @@ def gradient(
 ) -> tuple[float, float]:
     """Set `.grad` of `model`, which `network` runs, to the clipped gradient; returns loss and gradient norm before clipping.
 
-    Raises NotFinite if either is not finite, or if the network fails since its numbers are none."""
+    Both are those of all devices. Raises NotFinite, on each, if either is not finite; on one alone if the network fails there
+    since its numbers are none."""
     model.zero_grad(set_to_none=True)
     recordings = sorted(set(batch.recording_ids))
     try:
@@ -73,7 +74,8 @@ def gradient(
     values = torch.stack([loss, norm]).tolist()  # read together: a step waits for the device once
     for name, value in zip(("loss", "gradient norm"), values, strict=True):
         if not math.isfinite(value):
-            raise NotFinite(f"{name} is {value}, recordings {recordings},")
+            whose = f", recordings {recordings}," if team.share.ranks == 1 else f" over {team.share.ranks} devices,"
+            raise NotFinite(f"{name} is {value}{whose}")
     return values[0], values[1]
 
 
@@ -81,24 +83,47 @@ def leave_out(step: Step, model: Detector, keeper: Keeper, team: Team, skipped: 
     """Keep the step and warn that its update is left out, after `skipped` others.
 
     Raises TrainingDiverged where that is not allowed, or not any more, or where the other devices cannot know of it."""
-    settings = keeper.settings
-    command = reproducing(keep_step(keeper.folder, model, step, settings, team, why))
-    also = f"; training.on_nonfinite: skip would leave the update out. The step is kept: `{command}` does it again"
-    if settings.on_nonfinite == "stop" or (team.share.ranks > 1 and isinstance(why.__cause__, NUMERIC_ERRORS)):
+    settings, ranks = keeper.settings, [team.share.rank]
+    known_to_all = team.share.ranks > 1 and not isinstance(why.__cause__, NUMERIC_ERRORS)
+    if known_to_all:
+        why, ranks = _by_device(step, model, settings, team, why)
+    keep_step(keeper.folder, model, step, settings, team, why)
+    if known_to_all:
+        team.meet()  # the first that raises ends all, and each is to have kept its windows
+    command = " or ".join(f"`{reproducing(_place(keeper.folder, step, team, rank))}`" for rank in ranks)
+    also = f"; training.on_nonfinite: skip would leave the update out. The step is kept: {command} does it again"
+    if settings.on_nonfinite == "stop" or (team.share.ranks > 1 and not known_to_all):
         raise diverged(str(why), step.number, step.rate, also) from (why.__cause__ or why)
     if skipped >= settings.nonfinite_skips_max:
-        also = f". {skipped} updates were left out, training.nonfinite_skips_max allows no more. `{command}` does it again"
+        also = f". {skipped} updates were left out, training.nonfinite_skips_max allows no more. {command} does it again"
         raise diverged(str(why), step.number, step.rate, also) from (why.__cause__ or why)
-    log.warning(
-        "%s at step %d: its update is left out, number %d of at most %d. `%s` does it again",
-        *(why, step.number, skipped + 1, settings.nonfinite_skips_max, command),
-    )
+    if team.leads:
+        log.warning(
+            "%s at step %d: its update is left out, number %d of at most %d. %s does it again",
+            *(why, step.number, skipped + 1, settings.nonfinite_skips_max, command),
+        )
+
+
+def _by_device(
+    step: Step, model: Detector, settings: TrainingSettings, team: Team, why: NotFinite
+) -> tuple[NotFinite, list[int]]:
+    """`why` with what is not finite on which device, as `reproduce` will find it, and the ranks of those devices.
+
+    All of them where each is finite alone: a sum may be too large though no part of it is."""
+    _put_random(step.random)
+    own = ""
+    try:
+        gradient(model, model, step.batch, settings)
+    except NotFinite as error:
+        own = str(error).rstrip(",")
+    broken = {rank: found for rank, found in enumerate(team.each(own)) if found}
+    told = ", ".join(f"on device {rank} alone {found}" for rank, found in broken.items()) or "on each device alone finite"
+    return NotFinite(f"{why} {told},"), list(broken) or list(range(team.share.ranks))
 
 
 def keep_step(folder: Path, model: Detector, step: Step, settings: TrainingSettings, team: Team, why: NotFinite) -> Path:
     """Write the step below a run's folder, tensors first; returns where. Of several devices each keeps its windows."""
-    name = f"step_{step.number}" if team.share.ranks == 1 else f"step_{step.number}_rank_{team.share.rank}"
-    folder = folder / FOLDER / name
+    folder = _place(folder, step, team, team.share.rank)
     folder.mkdir(parents=True, exist_ok=True)
     tensors = {f"{WEIGHTS}{name}": tensor for name, tensor in model.state_dict().items()}
     tensors |= {name: getattr(step.batch, name) for name in BATCH} | dict(step.random)
@@ -120,6 +145,11 @@ def keep_step(folder: Path, model: Detector, step: Step, settings: TrainingSetti
     return folder
 
 
+def _place(folder: Path, step: Step, team: Team, rank: int) -> Path:
+    """Where device `rank` keeps the step, below a run's folder."""
+    return folder / FOLDER / (f"step_{step.number}" if team.share.ranks == 1 else f"step_{step.number}_rank_{rank}")
+
+
 def reproducing(folder: Path) -> str:
     """The command that does a kept step again."""
     return f"kedro reproduce-step {shlex.quote(str(folder))}"
@@ -129,7 +159,8 @@ def reproduce(folder: Path, device: str | None = None) -> tuple[float, float]:
     """Compute a kept step again, on the device that it ran on or on another; its loss and gradient norm.
 
     Raises TrainingDiverged with what is not finite, ValueError for a folder that does not hold a whole step. Dropout draws
-    the same on the same kind of device alone."""
+    the same on the same kind of device alone, and otherwise than in a network that was compiled: then numbers that are finite
+    here are warned of, since they prove nothing."""
     facts, tensors = _read(folder)
     settings = TrainingSettings.model_validate(facts["training"])
     settings = settings.model_copy(update={"device": device or settings.device})
@@ -140,9 +171,16 @@ def reproduce(folder: Path, device: str | None = None) -> tuple[float, float]:
     batch = _batch(facts, tensors, settings.device)
     _put_random(tensors)
     try:
-        return gradient(model.train(), model, batch, settings)
+        numbers = gradient(model.train(), model, batch, settings)
     except NotFinite as error:
         raise TrainingDiverged(f"{error} again at step {facts['step']}") from (error.__cause__ or error)
+    if settings.compile:
+        log.warning(
+            "%s: the run was compiled, and here the network runs as it is, where dropout draws other numbers: that these are "
+            "finite does not prove that those of the run were",
+            folder,
+        )
+    return numbers
 
 
 def _batch(facts: Mapping[str, Any], tensors: Mapping[str, Tensor], device: str) -> Batch:

@@ -44,6 +44,13 @@ class Team:
         """What the leading process finds; the others wait for it."""
         return find()
 
+    def each(self, found: Value) -> list[Value]:
+        """What every process found, in the order of ranks."""
+        return [found]
+
+    def meet(self) -> None:
+        """Wait until all have come so far."""
+
     @contextmanager
     def in_turn(self) -> Iterator[None]:
         """The leading process goes first, then the others; all leave it together."""
@@ -95,15 +102,25 @@ class Together(Team):
         value: Value = said[0]
         return value
 
+    def each(self, found: Value) -> list[Value]:
+        """What every rank found, in their order."""
+        said: list[Any] = [None] * self.share.ranks
+        distributed.all_gather_object(said, found, group=self._host)
+        return said
+
+    def meet(self) -> None:
+        """Wait until all have come so far."""
+        distributed.barrier(group=self._host)
+
     @contextmanager
     def in_turn(self) -> Iterator[None]:
         """Rank 0 goes first, then the others; all leave it together."""
         if not self.leads:
-            distributed.barrier(group=self._host)
+            self.meet()
         yield
         if self.leads:
-            distributed.barrier(group=self._host)
-        distributed.barrier(group=self._host)
+            self.meet()
+        self.meet()
 
     def reseed(self, seed: int, step: int) -> None:
         """Random numbers of this rank at this step."""
@@ -111,5 +128,5 @@ class Together(Team):
 
     def part(self) -> None:
         """Leave the group, once all have come so far."""
-        distributed.barrier(group=self._host)
+        self.meet()
         distributed.destroy_process_group()
