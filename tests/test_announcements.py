@@ -130,7 +130,7 @@ def test_every_state_and_every_checkpoint_is_announced_with_its_step(heard: Hear
     ]
     steps = max(facts["done"] for _, facts in heard if facts.get("unit") == "steps")
     states = [(Path("state.safetensors"), step) for step in range(2, steps, 2)]
-    end = [(Path(name), steps) for name in ("last", "best", "state.safetensors")]
+    end = [(Path(name), steps) for name in ("state.safetensors", "best", "last")]
     assert told == [*states, *end]
 
 
