@@ -16,7 +16,7 @@ from test_command_line import KEDRO, REPOSITORY
 from seizure_pipeline.cache import CacheError, PreparationSettings, table_from_rows
 from seizure_pipeline.cache.chains import hold_chain
 from seizure_pipeline.cache.parts import new_part
-from seizure_pipeline.cli_cache import list_cache, prune_cache, prune_leftovers
+from seizure_pipeline.commands.cache import list_cache, prune_cache, prune_leftovers
 
 OTHER = PreparationSettings(workers=1, signals=ONE_PROCESS.signals.model_copy(update={"notch_hz": 50.0}))
 PARAMETERS = {"windowing": ONE_PROCESS.model_dump(mode="json"), "montage": {}}

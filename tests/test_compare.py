@@ -15,10 +15,10 @@ import pytest
 from made_runs import ALARM_S, RATE_HZ, RECORDING_S, SEIZURE_S, Patient, Store, counts
 from test_command_line import KEDRO
 
-from seizure_pipeline.cli_compare import compare_runs
+from seizure_pipeline.commands.compare import compare_runs
 from seizure_pipeline.evaluation.paired import SplitComparison, compare_counts
 from seizure_pipeline.figures.paired import paired_figure
-from seizure_pipeline.mlflow_counts import CountedRuns, RunNotFound
+from seizure_pipeline.mlflow_runs.counts import CountedRuns, RunNotFound
 from seizure_pipeline.scoring import ScoringError
 from seizure_pipeline.scoring.bootstrap import BootstrapSettings
 

@@ -22,14 +22,25 @@ from bucket_fixtures import BUCKET, KEY, SECRET, options
 from kedro.config import OmegaConfigLoader
 from test_command_line import KEDRO, REPOSITORY
 
-from seizure_pipeline import cli_doctor
-from seizure_pipeline.cli_doctor import Finding, Needs, corpus, disk, gpu, memory, mlflow_store, packages, parameters, python
+from seizure_pipeline.commands import doctor
+from seizure_pipeline.commands.doctor import (
+    Finding,
+    Needs,
+    corpus,
+    disk,
+    gpu,
+    memory,
+    mlflow_store,
+    packages,
+    parameters,
+    python,
+)
 from seizure_pipeline.corpora import retries
 
 TOKEN, TOKEN_SECRET = "ak-planted4242", "as-planted-secret-2424"
 
 
-def doctor(project: Path, *arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
+def kedro_doctor(project: Path, *arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
     given = [f"{name}={value}" for name, value in environment.items()]
     command = ["env", *given, str(KEDRO), "doctor", *arguments]
     return subprocess.run(command, cwd=project, capture_output=True, text=True, check=False)
@@ -48,24 +59,24 @@ def needs(env: str, project: Path, **parts: Any) -> Needs:
 
 def test_a_machine_that_has_all_ends_with_status_0_and_one_that_lacks_a_gpu_with_1(project: Path, small_corpus: Path) -> None:
     where = f"corpus_root={small_corpus}"
-    small = doctor(project, "--env", "smoke", "--params", where)
+    small = kedro_doctor(project, "--env", "smoke", "--params", where)
     assert small.returncode == 0, small.stdout + small.stderr
     assert "nothing is missing that this environment needs" in small.stdout
     assert re.search("corpus +│ ok ", small.stdout)
-    full = doctor(project, "--env", "workstation", "--params", f"{where},training.device=cuda")
+    full = kedro_doctor(project, "--env", "workstation", "--params", f"{where},training.device=cuda")
     assert full.returncode == 1
     assert full.stdout.splitlines()[-1] == "missing: GPU, CUDA, scan kernel"
     assert "runs stop before their first node" in full.stdout
-    wrong = doctor(project, "--env", "nosuch")
+    wrong = kedro_doctor(project, "--env", "nosuch")
     assert wrong.returncode == 1
     assert "no environment 'nosuch'" in wrong.stderr
 
 
 def test_a_modal_token_is_found_and_never_printed(project: Path) -> None:
-    found = doctor(project, "--env", "modal", MODAL_TOKEN_ID=TOKEN, MODAL_TOKEN_SECRET=TOKEN_SECRET)
+    found = kedro_doctor(project, "--env", "modal", MODAL_TOKEN_ID=TOKEN, MODAL_TOKEN_SECRET=TOKEN_SECRET)
     assert "there is one" in found.stdout
     assert "planted" not in found.stdout + found.stderr
-    without = doctor(project, "--env", "modal", MODAL_CONFIG_PATH="/nowhere.toml")
+    without = kedro_doctor(project, "--env", "modal", MODAL_CONFIG_PATH="/nowhere.toml")
     assert without.returncode == 1
     assert "missing: Modal token, corpus" in without.stdout
 
@@ -88,7 +99,7 @@ def test_only_pythons_that_the_package_allows_are_right(running: tuple[int, ...]
 
 def test_a_package_that_is_not_here_or_too_old_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
     assert packages().state == "ok"
-    monkeypatch.setattr(cli_doctor, "requires", lambda _: ["numpy>=999", "no-such-package", "rich; extra == 'dev'"])
+    monkeypatch.setattr(doctor, "requires", lambda _: ["numpy>=999", "no-such-package", "rich; extra == 'dev'"])
     found = packages()
     assert found.state == "missing"
     assert "numpy>=999 (here: " in found.found
@@ -102,13 +113,13 @@ def test_too_little_memory_or_disk_is_missing(tmp_path: Path, monkeypatch: pytes
     assert disk(tmp_path / "not" / "yet").state == "ok"
     (tmp_path / "file").write_text("a file where a folder should be")
     assert disk(tmp_path / "file").state == "missing"
-    full = type(cli_doctor.shutil.disk_usage(tmp_path))(100, 99, 1)
-    monkeypatch.setattr(cli_doctor.shutil, "disk_usage", lambda _: full)
+    full = type(doctor.shutil.disk_usage(tmp_path))(100, 99, 1)
+    monkeypatch.setattr(doctor.shutil, "disk_usage", lambda _: full)
     assert disk(tmp_path).state == "missing"
 
 
 def test_an_hour_of_cache_takes_what_is_promised() -> None:
-    assert pytest.approx(35.0, abs=0.05) == cli_doctor.CACHE_MB_PER_HOUR
+    assert pytest.approx(35.0, abs=0.05) == doctor.CACHE_MB_PER_HOUR
 
 
 def test_what_asks_for_a_gpu_is_named_unless_it_runs_elsewhere(project: Path) -> None:
@@ -203,7 +214,7 @@ def test_a_corpus_in_a_bucket_is_listed_or_its_fault_named_without_a_secret(
 
 
 def test_a_bucket_that_never_answers_is_given_up(project: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(cli_doctor, "LONGEST_LISTING_S", 0.5)
+    monkeypatch.setattr(doctor, "LONGEST_LISTING_S", 0.5)
     silent = socket.create_server(("127.0.0.1", 0))
     found = in_bucket(project, f"s3://{BUCKET}/corpus", options(f"http://127.0.0.1:{silent.getsockname()[1]}"))
     silent.close()

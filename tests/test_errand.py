@@ -14,7 +14,7 @@ from kedro.io import DataCatalog
 from kedro.pipeline import Node, Pipeline
 from kedro_datasets.json import JSONDataset
 
-from seizure_pipeline.cli_remote import Desk, list_calls, print_cost, stop_call
+from seizure_pipeline.commands.remote import Desk, list_calls, print_cost, stop_call
 from seizure_pipeline.remote.backend import EndedWithoutAWord, LostContact, OutOfReach, RemoteError
 from seizure_pipeline.remote.call.errand import Errand
 from seizure_pipeline.remote.call.office import Office

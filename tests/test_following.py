@@ -226,7 +226,7 @@ def test_our_exceptions_are_themselves(call: Call) -> None:
         "seizure_pipeline_of_others.Error",
         "seizure_pipeline.remote.records.Request",
         "seizure_pipeline.remote.backend.Path",
-        "seizure_pipeline.mlflow_run.MlflowException",
+        "seizure_pipeline.mlflow_runs.run.MlflowException",
         "Error",
         "",
     ],

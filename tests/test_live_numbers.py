@@ -15,7 +15,7 @@ from mlflow import MlflowClient
 from test_following import a_follower, call, epochs, happened, steps
 
 from seizure_pipeline import tracking
-from seizure_pipeline.mlflow_run import MlflowRun
+from seizure_pipeline.mlflow_runs.run import MlflowRun
 from seizure_pipeline.remote.journal import Call, Journal
 
 __all__ = ["call"]

@@ -199,7 +199,7 @@ def test_detection_writes_both_formats_and_a_picture(finished: tuple[Path, str],
 
 
 def test_the_mlflow_model_loads_back_and_detects(finished: tuple[Path, str], small_corpus: Path, tmp_path: Path) -> None:
-    from seizure_pipeline.mlflow_run import save_model
+    from seizure_pipeline.mlflow_runs.run import save_model
 
     project, _ = finished
     record = json.loads((project / "data/06_models/checkpoint.json").read_text())

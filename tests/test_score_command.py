@@ -12,7 +12,7 @@ from test_command_line import KEDRO, REPOSITORY
 from test_scored_files import BIDS, NEDC, put
 
 from seizure_pipeline.cli import cli
-from seizure_pipeline.cli_score import FIGURES, WHAT_COUNTS
+from seizure_pipeline.commands.score import FIGURES, WHAT_COUNTS
 from seizure_pipeline.scored_files import pair_files, read_pairs
 from seizure_pipeline.scoring import RULES, score
 

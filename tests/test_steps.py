@@ -16,7 +16,7 @@ from test_training import Cache, cache, recipe_with, train
 from torch import Tensor
 
 from seizure_pipeline import tracking
-from seizure_pipeline.mlflow_run import MlflowRun
+from seizure_pipeline.mlflow_runs.run import MlflowRun
 from seizure_pipeline.training import update
 from seizure_pipeline.training.loop import Reports
 from seizure_pipeline.training.schedule import learning_rate

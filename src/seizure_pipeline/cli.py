@@ -15,8 +15,8 @@ from kedro.validation.exceptions import ParameterValidationError
 from omegaconf import OmegaConf
 
 from seizure_pipeline.announcements import Stopped
-from seizure_pipeline.cli_cache import cache_group
-from seizure_pipeline.cli_options import (
+from seizure_pipeline.commands.cache import cache_group
+from seizure_pipeline.commands.options import (
     check_environment,
     configuration_of,
     data_root_of,
@@ -29,7 +29,7 @@ from seizure_pipeline.remote.backend import Detached
 from seizure_pipeline.remote.settings import ONE_COMMAND_ONLY
 
 if TYPE_CHECKING:
-    from seizure_pipeline.cli_remote import Desk
+    from seizure_pipeline.commands.remote import Desk
     from seizure_pipeline.scored_files import Form
 
 RUNNER_MODULE = "kedro.runner"  # where Kedro looks for a runner that is named without its module
@@ -113,7 +113,7 @@ def _context(options: dict[str, Any], configuration: Any) -> dict[str, Any]:
 @click.argument("folder", type=click.Path(path_type=Path))
 def new_project_command(folder: Path) -> None:
     """Begin a project in a new FOLDER: the configuration of the installed package, to run and change there."""
-    from seizure_pipeline.cli_project import start_project
+    from seizure_pipeline.commands.project import start_project
 
     with plain_errors():
         environments = start_project(folder)
@@ -125,7 +125,7 @@ def new_project_command(folder: Path) -> None:
 @click.pass_context
 def package_command(ctx: click.Context, /) -> None:
     """Kedro's own, which puts all of conf/ but conf/local/*.yml into an archive: refused where that holds secrets."""
-    from seizure_pipeline.cli_project import check_no_secrets
+    from seizure_pipeline.commands.project import check_no_secrets
 
     with plain_errors():
         check_no_secrets(project_root() / "conf")
@@ -138,7 +138,7 @@ def doctor_command(ctx: click.Context, /, env: str | None, params: dict[str, Any
     """Say what an environment needs of this machine, what is there, and what each missing thing costs.
 
     Exit status 0: nothing is missing that the environment needs; 1: something is. Nothing is changed."""
-    from seizure_pipeline.cli_doctor import Needs, print_findings
+    from seizure_pipeline.commands.doctor import Needs, print_findings
 
     check_environment(env)
     configuration = configuration_of(env, None, params)
@@ -174,7 +174,7 @@ def score_command(
     reference: Path, hypothesis: Path, rules: tuple[str, ...], target: Path | None, missing_as_empty: bool, only: Form | None
 ) -> None:
     """Score detections against annotations, file by file of two folders, by the rules of NEDC and SzCORE."""
-    from seizure_pipeline.cli_score import score_folders
+    from seizure_pipeline.commands.score import score_folders
 
     with plain_errors():
         score_folders(reference, hypothesis, rules, target, missing_as_empty, only)
@@ -189,7 +189,7 @@ def compare_command(
     env: str | None, params: dict[str, Any], run_a: str, run_b: str, target: Path | None, picture: Path | None
 ) -> None:
     """Compare two MLflow runs, each given by its name or id: every headline figure, and how sure the difference is."""
-    from seizure_pipeline.cli_compare import compare_runs
+    from seizure_pipeline.commands.compare import compare_runs
 
     check_environment(env)
     configuration = configuration_of(env, None, params)
@@ -224,7 +224,7 @@ def remote_list_command(env: str | None, params: dict[str, Any]) -> None:
 
     Another machine comes back to them with a clone of the project at the same commit, the same store in mlflow.yml, and a
     copy of <data_root>/remote, the folder that this lists; nothing else is to be copied."""
-    from seizure_pipeline.cli_remote import list_calls
+    from seizure_pipeline.commands.remote import list_calls
 
     with plain_errors():
         list_calls(_desk(env, params))
@@ -253,7 +253,7 @@ def remote_attach_command(ctx: click.Context, /, env: str | None, params: dict[s
 @click.option("--follow", is_flag=True, help="Go on until the call ends.")
 def remote_logs_command(env: str | None, params: dict[str, Any], name: str, follow: bool) -> None:
     """Print what the far machine printed."""
-    from seizure_pipeline.cli_remote import print_logs
+    from seizure_pipeline.commands.remote import print_logs
 
     with plain_errors():
         print_logs(_desk(env, params), name, follow)
@@ -263,7 +263,7 @@ def remote_logs_command(env: str | None, params: dict[str, Any], name: str, foll
 @click.argument("name", metavar="ID")
 def remote_stop_command(env: str | None, params: dict[str, Any], name: str) -> None:
     """Ask a node to save what it has and to end."""
-    from seizure_pipeline.cli_remote import stop_call
+    from seizure_pipeline.commands.remote import stop_call
 
     with plain_errors():
         stop_call(_desk(env, params), name)
@@ -273,14 +273,14 @@ def remote_stop_command(env: str | None, params: dict[str, Any], name: str) -> N
 @click.argument("name", metavar="[ID]", required=False)
 def remote_cost_command(env: str | None, params: dict[str, Any], name: str | None) -> None:
     """Print what calls took and cost, beside what was expected."""
-    from seizure_pipeline.cli_remote import print_cost
+    from seizure_pipeline.commands.remote import print_cost
 
     with plain_errors():
         print_cost(_desk(env, params), name)
 
 
 def _desk(env: str | None, params: dict[str, Any]) -> Desk:
-    from seizure_pipeline.cli_remote import Desk
+    from seizure_pipeline.commands.remote import Desk
 
     check_environment(env)
     configuration = configuration_of(env, None, params)

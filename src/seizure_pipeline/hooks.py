@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from kedro.io import DataCatalog
     from kedro.pipeline import Pipeline
 
-    from seizure_pipeline.mlflow_run import MlflowRun
+    from seizure_pipeline.mlflow_runs.run import MlflowRun
 
 log = logging.getLogger(__name__)
 LONGEST_TAG = 500
@@ -175,7 +175,7 @@ class MlflowTracking:
         """Open the run and listen to the nodes, unless there is nothing to compare: data are only prepared or checked."""
         if not self._settings["enabled"] or tracking.kept_elsewhere() or pipeline.all_outputs().isdisjoint(TRACKED):
             return
-        from seizure_pipeline.mlflow_run import MlflowRun
+        from seizure_pipeline.mlflow_runs.run import MlflowRun
 
         self._catalog = catalog
         parameters = dict(leaf for room, settings in self._parameters.items() for leaf in flatten(settings, room))

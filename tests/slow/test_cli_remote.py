@@ -14,7 +14,7 @@ from far_runs import a_copy, begun, calls_of, history, kedro, runs_of, wait_for
 from remote_fixtures import KEDRO
 from test_journal import a_call
 
-from seizure_pipeline.mlflow_run import _close_dead_runs
+from seizure_pipeline.mlflow_runs.run import _close_dead_runs
 from seizure_pipeline.remote.journal import Journal
 
 EPOCHS = 12

@@ -22,9 +22,9 @@ from mlflow.entities import Param
 from mlflow.exceptions import MlflowException
 
 from seizure_pipeline.configuration import fingerprint
-from seizure_pipeline.mlflow_errors import plainly
-from seizure_pipeline.mlflow_model import save_model
-from seizure_pipeline.mlflow_numbers import MlflowNumbers
+from seizure_pipeline.mlflow_runs.errors import plainly
+from seizure_pipeline.mlflow_runs.model import save_model
+from seizure_pipeline.mlflow_runs.numbers import MlflowNumbers
 from seizure_pipeline.tracking import NotRecorded, Point
 
 log = logging.getLogger(__name__)

@@ -20,7 +20,7 @@ from seizure_pipeline.scoring import ScoringError, names
 from seizure_pipeline.scoring.bootstrap import BootstrapSettings
 
 if TYPE_CHECKING:
-    from seizure_pipeline.mlflow_counts import CountedRun
+    from seizure_pipeline.mlflow_runs.counts import CountedRun
 
 WIDTH = 150
 ID_SHOWN = 8
@@ -35,7 +35,7 @@ def compare_runs(run_a: str, run_b: str, tracking_uri: str, folder: Path, pictur
     to `target`, where that is given. Raises RunNotFound for a run that is not there or has no counts, ScoringError for
     runs on other recordings."""
     from seizure_pipeline.figures.paired import paired_figure
-    from seizure_pipeline.mlflow_counts import CountedRuns
+    from seizure_pipeline.mlflow_runs.counts import CountedRuns
 
     runs = CountedRuns(tracking_uri)
     a, b = runs.find(run_a), runs.find(run_b)

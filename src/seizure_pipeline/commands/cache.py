@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from seizure_pipeline.cli_options import check_environment, configuration_of, located, plain_errors, project_root
+from seizure_pipeline.commands.options import check_environment, configuration_of, located, plain_errors, project_root
 
 if TYPE_CHECKING:
     from seizure_pipeline.cache.chains import Chain
