@@ -1,4 +1,4 @@
-"""First weights of the residual paths: each keeps its mean square, and every branch beside it starts small.
+"""First weights of the residual paths: each keeps its mean square, and every branch beside it starts at half of it.
 
 What counts is the branch as it is added. One that ends in norm and SiLU (encoder, graph) is as large as the norm's gain
 makes it, whatever the weights before the norm are; one that ends in a linear layer (scans) is as large as that layer.
@@ -15,8 +15,9 @@ from seizure_pipeline.model.bimamba import BidirectionalLayer
 from seizure_pipeline.model.electrode_graph import GraphLayer
 from seizure_pipeline.model.tcn import ChannelNorm, ResidualBlock, TemporalEncoder
 
-BRANCH_SHARE = 0.1
-"""Root mean square of a branch over that of the residual path, before training (as in LayerScale, Touvron et al. 2021)."""
+BRANCH_SHARE = 0.5
+"""Root mean square of a branch over that of the residual path, before training. At 0.1 (LayerScale, Touvron et al. 2021) 350
+steps are too few for the branches to come into play (benchmarks/first_scale.py)."""
 SCAN_SHARE = 1 / sqrt(3)  # root mean square of Mamba2's output: out_proj's uniform weights have variance 1 / (3 inputs)
 
 
@@ -29,11 +30,11 @@ def initialise_residuals(model: nn.Module) -> None:
         elif isinstance(part, ResidualBlock):
             if isinstance(part.shortcut, nn.Conv1d):
                 keep_mean_square(part.shortcut)
-            _start_small(part.convolutions[-1].get_submodule("norm"))
+            _start_at_share(part.convolutions[-1].get_submodule("norm"))
         elif isinstance(part, BidirectionalLayer):
             keep_mean_square(part.mix, BRANCH_SHARE / SCAN_SHARE)
         elif isinstance(part, GraphLayer):
-            _start_small(part.norm)
+            _start_at_share(part.norm)
 
 
 @torch.no_grad()
@@ -44,6 +45,6 @@ def keep_mean_square(layer: nn.Linear | nn.Conv1d, gain: float = 1.0) -> None:
         nn.init.zeros_(layer.bias)
 
 
-def _start_small(norm: nn.Module) -> None:
+def _start_at_share(norm: nn.Module) -> None:
     assert isinstance(norm, nn.LayerNorm | ChannelNorm)
-    nn.init.constant_(norm.weight, 2 * BRANCH_SHARE)  # SiLU halves what is small
+    nn.init.constant_(norm.weight, 2 * BRANCH_SHARE)  # SiLU about halves it

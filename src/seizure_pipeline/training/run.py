@@ -36,7 +36,7 @@ from seizure_pipeline.training.validation import Validation, validation_layout
 from seizure_pipeline.windows import WindowSettings
 
 log = logging.getLogger(__name__)
-TRAINING_VERSION = 2  # part of a run's name: raise it when the same recipe would train to other weights
+TRAINING_VERSION = 3  # part of a run's name: raise it when the same recipe would train to other weights
 NOT_IN_THE_NAME = frozenset(
     {"activation_checkpointing", "checkpoint_epochs", "checkpoint_minutes", "checkpoint_steps", "checkpoints_kept"}
     | {"collapse_patience", "device", "feeding", "log_every_steps", "may_differ", "nonfinite_skips_max", "on_nonfinite"}
