@@ -7,8 +7,9 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from seizure_pipeline.model.cuda import scan as cuda_scan
+from seizure_pipeline.model.cuda.compiler import LEAST_CAPABILITY
 from seizure_pipeline.model.settings import ModelSettings, StreamSettings
-from seizure_pipeline.model.state_space import Mamba2, ScanForm, check_kernel
+from seizure_pipeline.model.state_space import KernelMissing, Mamba2, ScanForm, check_kernel
 
 
 class BidirectionalLayer(nn.Module):
@@ -54,7 +55,12 @@ class BidirectionalLayer(nn.Module):
 
 
 def check_kernels(settings: ModelSettings) -> None:
-    """Raise KernelMissing if a stack has sizes that the fused kernels are not written for and mamba-ssm is not installed."""
+    """Raise KernelMissing if the GPU is older than the kernels ask for, or a stack has sizes that they are not written for and
+    mamba-ssm is not installed."""
+    capability = torch.cuda.get_device_capability()
+    if capability < LEAST_CAPABILITY:
+        name, found, least = torch.cuda.get_device_name(), "{}.{}".format(*capability), "{}.{}".format(*LEAST_CAPABILITY)
+        raise KernelMissing(f"{name} has compute capability {found}: the kernels are written for {least} and later")
     for stream in (settings.electrode_stream, settings.pair_stream):
         if not cuda_scan.fits(stream.expand * stream.features, stream.state, stream.head_dim, stream.kernel):
             check_kernel()

@@ -1,4 +1,4 @@
-"""Whether the scan of this device is right, and how long a training step of the whole model takes here."""
+"""Whether the kernels of this device are right, and how long a training step of the whole model takes here."""
 
 from __future__ import annotations
 
@@ -14,6 +14,7 @@ from torch import Tensor, nn
 
 from seizure_pipeline.model.bimamba import BidirectionalLayer
 from seizure_pipeline.model.detector import Detector, parameter_groups
+from seizure_pipeline.model.part_checks import PartCheck, check_parts, relative_error
 from seizure_pipeline.model.settings import SAMPLES_PER_TOKEN, ModelSettings, StreamSettings
 from seizure_pipeline.model.state_space import DECAY_RANGE, STEP_RANGE, scan, scan_reference
 
@@ -38,7 +39,8 @@ class Execution:
 
 @dataclass(frozen=True, slots=True)
 class ScanCheck:
-    """One stream's scan against the recurrence in float64: relative errors of the output and of each gradient."""
+    """One stream's scan against the recurrence in float64: relative errors of the output and of each gradient, or why it did
+    not run."""
 
     stream: str
     tokens: int
@@ -47,11 +49,12 @@ class ScanCheck:
     state: int
     errors: dict[str, float]
     limit: float
+    failure: str | None = None
 
     @property
     def agrees(self) -> bool:
-        """Whether every error is a number within the limit."""
-        return all(error <= self.limit for error in self.errors.values())
+        """Whether it ran and every error is a number within the limit."""
+        return self.failure is None and all(error <= self.limit for error in self.errors.values())
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,21 +70,27 @@ class StepTime:
 
 
 def kernel_report(model: ModelSettings, execution: Execution, batch_size: int, tokens: int, seed: int) -> dict[str, Any]:
-    """Scans checked, a step timed, versions; plain values for JSON. KernelMissing on CUDA for sizes without a kernel."""
+    """Kernels checked, a step timed, versions; plain values for JSON. KernelMissing on CUDA for sizes without a kernel.
+
+    No step where a kernel did not run: it would end in the same way. RuntimeError if memory does not hold one."""
     device = execution.device
     torch.manual_seed(seed)
     streams = {"electrode_stream": model.electrode_stream, "pair_stream": model.pair_stream}
     if device == "cuda":
         precisions = dict.fromkeys(("float32", execution.precision))
-        checks = [check_layer(*each, tokens, device, precision) for each in streams.items() for precision in precisions]
+        checks = [_ran_or_not(*each, tokens, device, precision) for each in streams.items() for precision in precisions]
+        parts = check_parts(model, execution.precision, device)
     else:
         checks = [check_scan(name, stream, tokens, device) for name, stream in streams.items()]
+        parts = list[PartCheck]()
+    failed = any(check.failure for check in checks) or any(part.failure for part in parts)
     return {
         "device": device,
         "gpu": torch.cuda.get_device_name() if device == "cuda" else None,
         "versions": versions(),
         "scans": [{**asdict(check), "agrees": check.agrees} for check in checks],
-        "step": asdict(time_step(model, execution, batch_size, tokens)),
+        "parts": [asdict(part) for part in parts],
+        "step": None if failed else _step_or_way_out(model, execution, batch_size, tokens),
     }
 
 
@@ -93,7 +102,7 @@ def check_scan(name: str, stream: StreamSettings, tokens: int, device: str) -> S
     truth = _with_gradients(scan_reference, [each.double() for each in inputs], weights.double())
     found = _with_gradients(scan, [each.to(device) for each in inputs], weights.to(device))
     named = zip(("y", *(f"gradient of {name}" for name in NAMES)), found, truth, strict=True)
-    errors = {label: _relative_error(ours, theirs) for label, ours, theirs in named}
+    errors = {label: relative_error(ours, theirs) for label, ours, theirs in named}
     return ScanCheck(name, tokens, heads, stream.head_dim, stream.state, errors, LIMITS[device])
 
 
@@ -105,10 +114,19 @@ def check_layer(name: str, stream: StreamSettings, tokens: int, device: str, pre
     with torch.autocast(device, torch.bfloat16, enabled=precision == "bfloat16"):
         found = _layer_with_gradients(layer.float().to(device), x_SLD.float().to(device), weights_SLD.float().to(device))
     labels = ["y", *(f"gradient of {each}" for each in ("x", *(name for name, _ in layer.named_parameters())))]
-    errors = {label: _relative_error(ours, theirs) for label, ours, theirs in zip(labels, found, truth, strict=True)}
+    errors = {label: relative_error(ours, theirs) for label, ours, theirs in zip(labels, found, truth, strict=True)}
     heads = stream.expand * stream.features // stream.head_dim
     limit = BFLOAT16_LIMIT if precision == "bfloat16" else LIMITS[device]
     return ScanCheck(f"{name}, {precision}", tokens, heads, stream.head_dim, stream.state, errors, limit)
+
+
+def _ran_or_not(name: str, stream: StreamSettings, tokens: int, device: str, precision: str) -> ScanCheck:
+    """`check_layer`, or why it did not run: a finding beside the others."""
+    try:
+        return check_layer(name, stream, tokens, device, precision)
+    except RuntimeError as error:
+        heads, why = stream.expand * stream.features // stream.head_dim, " ".join(str(error).split())
+        return ScanCheck(f"{name}, {precision}", tokens, heads, stream.head_dim, stream.state, {}, LIMITS[device], why)
 
 
 def _layer_with_gradients(layer: BidirectionalLayer, x_SLD: Tensor, weights_SLD: Tensor) -> tuple[Tensor, ...]:
@@ -116,6 +134,17 @@ def _layer_with_gradients(layer: BidirectionalLayer, x_SLD: Tensor, weights_SLD:
     y_SLD = layer(x_SLD)
     gradients = torch.autograd.grad((y_SLD * weights_SLD).sum(), [x_SLD, *layer.parameters()])
     return tuple(tensor.detach().cpu() for tensor in (y_SLD, *gradients))
+
+
+def _step_or_way_out(model: ModelSettings, execution: Execution, batch_size: int, tokens: int) -> dict[str, Any]:
+    try:
+        return asdict(time_step(model, execution, batch_size, tokens))
+    except torch.OutOfMemoryError as error:
+        room = torch.cuda.get_device_properties().total_memory / 2**30
+        raise RuntimeError(
+            f"a step of {batch_size} windows at once does not fit the GPU's {room:.0f} GiB; set a larger "
+            f"training.accumulate_steps or a smaller training.batch_size"
+        ) from error
 
 
 def time_step(settings: ModelSettings, execution: Execution, batch_size: int, tokens: int) -> StepTime:
@@ -144,12 +173,14 @@ def versions() -> dict[str, str | None]:
 
 
 def disagreements(report: dict[str, Any]) -> list[str]:
-    """What of a report's scans is beyond its limit, a line each."""
-    return [
-        f"{scan['stream']}: {name} is off by {error:.2g} of its scale on {report['device']}; the limit is {scan['limit']:g}"
-        for scan in report["scans"]
-        for name, error in scan["errors"].items()
-        if not error <= scan["limit"]
+    """What of a report's kernels did not run or is beyond its limit, a line each."""
+    named = [(scan["stream"], scan) for scan in report["scans"]] + [(part["part"], part) for part in report["parts"]]
+    failed = [f"{name}: did not run on {report['device']}: {check['failure']}" for name, check in named if check["failure"]]
+    return failed + [
+        f"{name}: {value} is off by {error:.2g} of its scale on {report['device']}; the limit is {check['limit']:g}"
+        for name, check in named
+        for value, error in check["errors"].items()
+        if not error <= check["limit"]
     ]
 
 
@@ -165,10 +196,6 @@ def _with_gradients(run: Any, inputs: list[Tensor], weights: Tensor) -> tuple[Te
     leaves = [each.requires_grad_() for each in inputs]
     y_SLHP = run(*leaves)
     return (y_SLHP.detach(), *torch.autograd.grad((y_SLHP * weights).sum(), leaves))
-
-
-def _relative_error(found: Tensor, truth: Tensor) -> float:
-    return ((found.cpu().double() - truth).abs().max() / truth.abs().max()).item()
 
 
 def _update(model: Detector, optimizer: torch.optim.Optimizer, loss: Tensor) -> float:

@@ -107,11 +107,11 @@ class TemporalEncoder(nn.Module):
         kernel, stride = settings.token_kernel, settings.token_stride
         self.tokens = nn.Conv1d(widths[-1], widths[-1], kernel, stride, (kernel - stride) // 2)
         convolutions = [layer for layer in self.modules() if isinstance(layer, DilatedConvolution)]
-        self._fits_gpu = kernel == stride and all(convolution.fits_gpu for convolution in convolutions)
+        self.fits_gpu = kernel == stride and all(convolution.fits_gpu for convolution in convolutions)
 
     def forward(self, window_BCT: Tensor) -> Tensor:
         """(B, C, T) to (B, T / 16, D)."""
-        if window_BCT.is_cuda and self._fits_gpu and _computes_in_bfloat16():
+        if window_BCT.is_cuda and self.fits_gpu and _computes_in_bfloat16():
             return self._channels_last(window_BCT)
         tokens_BDL: Tensor = self.tokens(self.blocks(window_BCT))
         return tokens_BDL.transpose(1, 2)

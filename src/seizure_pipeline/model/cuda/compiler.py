@@ -1,14 +1,16 @@
-"""CUDA C++ of this package compiled by torch's NVRTC, once a process, size and device."""
+"""CUDA C++ of this package compiled by NVRTC, once a process, size and device."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from functools import cache
 from importlib.resources import files
 from typing import Any
 
 import torch
 
-Launch = Any  # of torch.cuda._compile_kernel: called with grid, block, arguments and bytes of shared memory
+LEAST_CAPABILITY = (8, 0)  # the first whose tensor cores know bfloat16
+Launch = Any  # of torch.cuda._utils: called with grid, block, arguments and bytes of shared memory
 
 
 def kernel(name: str, sources: tuple[str, ...], **sizes: int) -> Launch:
@@ -18,7 +20,27 @@ def kernel(name: str, sources: tuple[str, ...], **sizes: int) -> Launch:
 
 @cache
 def _kernel(name: str, sources: tuple[str, ...], sizes: tuple[tuple[str, int], ...], device: int) -> Launch:
-    text = "".join(f"#define {size} {value}\n" for size, value in sizes)
+    compiled = machine_code(name, sources, torch.cuda.get_device_capability(device), **dict(sizes))
+    load: Callable[[bytes, list[str]], dict[str, Launch]] = torch.cuda._utils._cuda_load_module  # type: ignore[assignment]
+    return load(compiled, [name])[name]
+
+
+def machine_code(name: str, sources: tuple[str, ...], capability: tuple[int, int], **sizes: int) -> bytes:
+    """What GPUs of a compute capability run; made on any machine that has NVRTC. Raises as `kernel`.
+
+    By NVRTC itself: torch's own way to it asks for CUDA's headers, which nothing here includes and many machines lack."""
+    from cuda.bindings import nvrtc  # comes with torch for GPUs, and not with torch for CPUs
+
+    text = "".join(f"#define {size} {value}\n" for size, value in sizes.items())
     text += "".join(files(__package__).joinpath("sources", source).read_text() for source in sources)
-    launch: Launch = torch.cuda._compile_kernel(text, name)
-    return launch
+    _, program = nvrtc.nvrtcCreateProgram(text.encode(), f"{name}.cu".encode(), 0, None, None)
+    architecture = "sm_{}{}".format(*capability)
+    (result,) = nvrtc.nvrtcCompileProgram(program, 1, [f"--gpu-architecture={architecture}".encode()])
+    if result != nvrtc.nvrtcResult.NVRTC_SUCCESS:
+        words = bytes(nvrtc.nvrtcGetProgramLogSize(program)[1])
+        nvrtc.nvrtcGetProgramLog(program, words)
+        raise RuntimeError(f"kernel {name} for {architecture}, {sizes}: {words.decode().rstrip(chr(0)).strip() or result.name}")
+    binary = bytes(nvrtc.nvrtcGetCUBINSize(program)[1])
+    nvrtc.nvrtcGetCUBIN(program, binary)
+    nvrtc.nvrtcDestroyProgram(program)
+    return binary

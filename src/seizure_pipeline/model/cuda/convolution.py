@@ -1,5 +1,5 @@
-"""Dilated convolutions of channels-last bfloat16 as products of matrices, read tile by tile through the tensor memory
-accelerator, forward and backward; tensors are (B, T, D), weights (J, O, I) for J taps, O outputs and I inputs."""
+"""Dilated convolutions of channels-last bfloat16 as products of matrices, forward and backward; tensors are (B, T, D), weights
+(J, O, I) for J taps, O outputs and I inputs. Tiles are read by the tensor memory accelerator where there is one and room."""
 
 from __future__ import annotations
 

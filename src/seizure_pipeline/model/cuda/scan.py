@@ -15,6 +15,7 @@ from seizure_pipeline.model.cuda.compiler import Launch, kernel
 
 CHUNK = 16  # tokens between two synchronisations of a block
 LEAST_THREADS = {"forward": 512, "backward": 384}  # a multiprocessor: more would leave too few registers each
+SYSTEM_BYTES = 1024  # of shared memory that CUDA keeps for itself in each block
 LEAST_THREADS_OF_ONE_WARP = {"forward": 512, "backward": 256}  # where a block is one warp (measured: H200, pair stream)
 SCAN_SOURCES = {"forward": "scan_forward.cu", "backward_ahead": "scan_ahead.cu", "backward_back": "scan_back.cu"}
 TENSOR_SOURCES = {"forward": "tensor_forward.cu", "backward": "tensor_backward.cu"}
@@ -34,8 +35,13 @@ class Sizes(NamedTuple):
 def fits(inner: int, state: int, head_dim: int, taps: int) -> bool:
     """Whether the kernels are written for these sizes of a layer."""
     width = 2 * inner + 2 * state + inner // head_dim
-    sizes_written = inner in (32, 64, 128, 256) and state in (8, 16) and head_dim in (4, 8)
-    return sizes_written and taps == 4 and width % 8 == 0
+    sizes_written = inner in (32, 64, 128) and state in (8, 16) and head_dim in (4, 8)
+    too_large = (inner, state, head_dim) == (
+        128,
+        16,
+        4,
+    )  # the way ahead takes over 48 KiB, the most of a block that does not ask
+    return sizes_written and not too_large and taps == 4 and width % 8 == 0
 
 
 def _sizes(conv_bias_VX: Tensor, dt_bias_VH: Tensor, norm_VD: Tensor) -> Sizes:
@@ -47,8 +53,16 @@ def _launch(name: str, sizes: Sizes, dtype: torch.dtype) -> Launch:
     macros = {"D": sizes.D, "N": sizes.N, "P": sizes.P}
     if dtype == torch.float32:
         return kernel(name, ("scan_common.cuh", SCAN_SOURCES[name]), **macros)
-    threads = (LEAST_THREADS_OF_ONE_WARP if sizes.D == 32 else LEAST_THREADS)[name]
-    return kernel(name, ("tensor_common.cuh", TENSOR_SOURCES[name]), LEAST_BLOCKS=threads // sizes.D, **macros)
+    blocks = (LEAST_THREADS_OF_ONE_WARP if sizes.D == 32 else LEAST_THREADS)[name] // sizes.D
+    if name == "backward":
+        macros["SHARED_BYTES"] = _backward_bytes(sizes)
+        blocks = min(blocks, _backward_blocks(sizes, torch.cuda.get_device_properties().shared_memory_per_multiprocessor))
+    return kernel(name, ("tensor_common.cuh", TENSOR_SOURCES[name]), LEAST_BLOCKS=blocks, **macros)
+
+
+def _backward_blocks(sizes: Sizes, shared_bytes: int) -> int:
+    """Blocks that a multiprocessor's shared memory holds: registers left for more of them would be missed by these."""
+    return max(1, shared_bytes // (_backward_bytes(sizes) + SYSTEM_BYTES))
 
 
 @torch.library.custom_op("seizure_pipeline::scan_both_ways", mutates_args=(), device_types="cuda")

@@ -16,6 +16,7 @@ struct Shared {
   u16 d[Q * U_STRIDE], pre[Q * PRE_STRIDE];
   u16 dpre[(Q + 3) * PRE_STRIDE];  // of half the convolution's output, and of three tokens of the chunk after
 };
+static_assert(sizeof(Shared) == SHARED_BYTES, "the launch asks for as many bytes");
 
 // the convolution's gradients for two features and TOKENS tokens: of its input, written, and of its weights and bias, added
 template <int TOKENS, int STEP>
