@@ -22,7 +22,7 @@ from seizure_pipeline.figures import (
     trace_figure,
 )
 from seizure_pipeline.figures.appearance import clock
-from seizure_pipeline.figures.montage import flat_positions
+from seizure_pipeline.figures.head import flat_positions
 from seizure_pipeline.figures.patients import beside
 from seizure_pipeline.figures.traces import STRIP, nice, with_gaps
 from seizure_pipeline.montage import ELECTRODES, MontageSettings, electrode_map

@@ -10,7 +10,7 @@ from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
 from seizure_pipeline.cache import CachedSignal, open_signal
-from seizure_pipeline.figures import EegPage, Rows, montage_figure, trace_figure
+from seizure_pipeline.figures import EegPage, Rows, eeg_figure, montage_figure, trace_figure
 from seizure_pipeline.montage import ELECTRODES, MontageSettings, electrode_map
 from seizure_pipeline.recordings import Recording, open_recording
 from seizure_pipeline.signals import INT16_MAX, dequantise
@@ -36,6 +36,11 @@ def recording_page(
     events = [*reference, *detections]
     focus_s = events[0][0] if events else float(times_s[int(np.argmax(probability_L))])
     return trace_figure(times_s, probability_L, threshold, reference, detections, _page(signal, focus_s - LEAD_S), title)
+
+
+def seizure_page(signal: CachedSignal, seizure: Interval, title: str) -> Figure:
+    """A minute of EEG around the onset of a seizure of the file's clock (s)."""
+    return eeg_figure(_page(signal, seizure[0] - LEAD_S), [seizure], title)
 
 
 def token_times_s(layout: Layout) -> NDArray[np.float64]:

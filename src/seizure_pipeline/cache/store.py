@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import struct
 import zipfile
 from collections.abc import Iterable, Iterator
@@ -29,7 +30,7 @@ from seizure_pipeline.cache.npz import Member, NpzWriter, locate_member, map_mem
 from seizure_pipeline.cache.parts import FileState, state_of
 from seizure_pipeline.cache.prepare import Prepared
 from seizure_pipeline.montage import ELECTRODES
-from seizure_pipeline.windows import TOKEN_SAMPLES, Layout, Window, WindowSettings
+from seizure_pipeline.windows import RATE_HZ, TOKEN_SAMPLES, Layout, Window, WindowSettings
 
 SIGNAL = "signal"
 _HEADER = struct.Struct("<4s5H3I2H")
@@ -58,6 +59,21 @@ class CachedSignal:
         piece = self.signal[:, first : first + window.valid_samples]
         np.multiply(piece, np.float32(self.step_sd), out=samples_CT[:, : window.valid_samples], dtype=np.float32)
         return samples_CT
+
+    def excerpt(self, from_s: float, to_s: float) -> CachedSignal:
+        """What lies between two times of the file's clock, in whole tokens, as far as the stretch under their middle goes.
+
+        Raises ValueError if nothing was recorded there."""
+        starts_s = self.layout.stretch_start_s
+        stretch = max(int(np.searchsorted(starts_s, (from_s + to_s) / 2, side="right")) - 1, 0)
+        token_s = TOKEN_SAMPLES / RATE_HZ
+        first = max(math.floor((from_s - starts_s[stretch]) / token_s), 0) * TOKEN_SAMPLES
+        end = min(math.ceil((to_s - starts_s[stretch]) / token_s) * TOKEN_SAMPLES, self.layout.stretch_samples[stretch])
+        if first >= end:
+            raise ValueError(f"nothing was recorded from {from_s:g} s to {to_s:g} s; stretches begin at {starts_s} s")
+        begin = self.layout.sample_starts[stretch]
+        layout = Layout((end - first,), (starts_s[stretch] + first / RATE_HZ,))
+        return CachedSignal(self.signal[:, begin + first : begin + end], layout, self.step_sd)
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
+import pandas as pd
 from numpy.typing import NDArray
 
 from seizure_pipeline.evaluation.patient_counts import PatientCounts
@@ -119,6 +120,16 @@ def _compare_split(split: str, a: Evidence, b: Evidence, settings: BootstrapSett
         patients=_pairs(a, *of_patients),
         patients_at=within if is_dev else f"at the thresholds that {DEV} gave",
     )
+
+
+def figures_table(split: SplitComparison) -> pd.DataFrame:
+    """A row for each figure of a comparison: of A, of B, B - A and its interval, NaN where there is none."""
+    rows = {
+        each.name: (each.a.figure, each.b.figure, known.figure, known.low, known.high)
+        for each in split.figures
+        for known in (each.difference.difference,)
+    }
+    return pd.DataFrame.from_dict(rows, orient="index", columns=["A", "B", "B - A", "low", "high"], dtype=float)
 
 
 def headline(split: str) -> dict[str, str]:

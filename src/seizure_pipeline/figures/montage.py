@@ -10,14 +10,14 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
-from seizure_pipeline.figures.appearance import CHANCE, DETECTION, FAINT, INK, blank_figure, tidy
+from seizure_pipeline.figures.appearance import CHANCE, DETECTION, INK, blank_figure, tidy
+from seizure_pipeline.figures.head import draw_outline, flat_positions
 from seizure_pipeline.figures.traces import nice, row_spacing
-from seizure_pipeline.montage import ELECTRODES, POSITIONS, ElectrodeMap, parse_label
+from seizure_pipeline.montage import ELECTRODES, ElectrodeMap, parse_label
 
 EXCERPT_S = 10.0
 SEGMENT_S = 4.0
 LOWEST_SHOWN_HZ, HIGHEST_SHOWN_HZ = 0.25, 250.0
-RIM = 1.0  # radius at which an electrode of the outer ring of the 10-20 system is drawn
 
 
 @dataclass(frozen=True)
@@ -54,20 +54,9 @@ def montage_figure(labels: Sequence[str], electrode_map: ElectrodeMap, recorded:
     return figure
 
 
-def flat_positions() -> NDArray[np.float64]:
-    """(19, 2) positions seen from above: distance from the vertex in proportion to the angle, the outer ring at 1."""
-    angle = np.arccos(np.clip(POSITIONS[:, 2], -1, 1))  # rounding can carry a unit vector past 1
-    across = np.hypot(POSITIONS[:, 0], POSITIONS[:, 1])
-    scale = RIM * angle / angle.max() / np.where(across > 0, across, 1)
-    flat: NDArray[np.float64] = POSITIONS[:, :2] * scale[:, None]
-    return flat
-
-
 def _draw_head(axes: Axes, used: Sequence[str], electrode_map: ElectrodeMap) -> None:
     place = dict(zip(ELECTRODES, flat_positions(), strict=True))
-    turn = np.linspace(0, 2 * np.pi, 200)
-    axes.plot(1.18 * np.sin(turn), 1.18 * np.cos(turn), color=FAINT, lw=1.5)
-    axes.plot([-0.12, 0, 0.12], [1.17, 1.31, 1.17], color=FAINT, lw=1.5)
+    draw_outline(axes)
     outside = 0
     for label in used:
         derivation = parse_label(label)
@@ -79,8 +68,6 @@ def _draw_head(axes: Axes, used: Sequence[str], electrode_map: ElectrodeMap) -> 
         is_open = name in electrode_map.interpolated
         axes.scatter(x, y, s=430, fc="white" if is_open else DETECTION, ec=DETECTION, lw=1.6, zorder=2)
         axes.text(x, y, name, ha="center", va="center", fontsize=8, color=INK if is_open else "white", zorder=3)
-    axes.set_aspect("equal")
-    axes.set_axis_off()
     axes.set_title("lines: recorded derivations", fontsize=10, loc="left")
     axes.text(0, -1.3, _head_note(electrode_map, outside), ha="center", va="top", fontsize=9, color=INK)
 

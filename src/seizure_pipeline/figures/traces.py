@@ -70,6 +70,17 @@ def trace_figure(
     return figure
 
 
+def eeg_figure(page: EegPage, reference: Sequence[Interval], title: str = "") -> Figure:
+    """A page of EEG with the seizures (onset, offset) of the recording's clock that lie in it."""
+    figure = blank_figure(11.5, 6.8)
+    axes = figure.subplots()
+    _draw_page(axes, page, reference, ())
+    axes.tick_params(labelbottom=True)
+    show_clock(axes, page.end_s - page.start_s)
+    axes.set_title(title, fontsize=11, color=INK, loc="left")
+    return figure
+
+
 def _draw_probability(
     axes: Axes,
     times_s: NDArray[np.floating],

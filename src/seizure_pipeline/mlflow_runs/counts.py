@@ -30,12 +30,15 @@ class RunNotFound(ValueError):
 
 @dataclass(frozen=True, slots=True)
 class CountedRun:
-    """A run with its counts; `corpus` is the fingerprint of its table of recordings, where it read that table."""
+    """A run with its counts; `corpus` is the fingerprint of its table of recordings, where it read that table.
+
+    `parameters` are as MLflow holds them: dotted names, and values as text."""
 
     run_id: str
     name: str
     corpus: str | None
     counts: PatientCounts
+    parameters: dict[str, str]
 
 
 class CountedRuns:
@@ -53,9 +56,23 @@ class CountedRuns:
     def find(self, wanted: str) -> CountedRun:
         """The run whose id or name is `wanted`; RunNotFound for none, for several, and for one without counts."""
         with self._reading():
-            run = self._by_id(wanted) or self._by_name(wanted)
-            counts = self._counts(run)
-        return CountedRun(run.info.run_id, run.info.run_name, run.data.tags.get(CORPUS), counts)
+            return self._counted(self._by_id(wanted) or self._by_name(wanted))
+
+    def newest_pair(self) -> tuple[CountedRun, CountedRun]:
+        """The newest run that has counts, second, and the newest before it on the same table of recordings, first.
+
+        RunNotFound where there are no two such runs."""
+        with self._reading():
+            found: list[Run] = []
+            for run in self._search(""):
+                if (not found or run.data.tags.get(CORPUS) == found[0].data.tags.get(CORPUS)) and self._has_counts(run):
+                    found.append(run)
+                if len(found) == 2:
+                    return self._counted(found[1]), self._counted(found[0])
+        raise RunNotFound(
+            f"{self._uri} holds {len(found)} of two runs with {COUNTS} on the same recordings; run once more with other "
+            "parameters, for instance `kedro run --params training.seed=43`"
+        )
 
     def _by_id(self, wanted: str) -> Run | None:
         try:
@@ -84,9 +101,16 @@ class CountedRuns:
         experiments = [each.experiment_id for each in self._client.search_experiments()]
         return list(self._client.search_runs(experiments, condition, order_by=["attributes.start_time DESC"]))
 
+    def _has_counts(self, run: Run) -> bool:
+        return COUNTS in {item.path for item in self._client.list_artifacts(run.info.run_id)}
+
+    def _counted(self, run: Run) -> CountedRun:
+        counts = self._counts(run)
+        return CountedRun(run.info.run_id, run.info.run_name, run.data.tags.get(CORPUS), counts, dict(run.data.params))
+
     def _counts(self, run: Run) -> PatientCounts:
         run_id, where = run.info.run_id, f"run {run.info.run_name} ({run.info.run_id}, {run.info.status})"
-        if COUNTS not in {item.path for item in self._client.list_artifacts(run_id)}:
+        if not self._has_counts(run):
             how = "`kedro run`, or `kedro run --pipeline=evaluation` where a model is trained, logs a run that has it"
             raise RunNotFound(f"{where} has no artifact {COUNTS}; {how}")
         with tempfile.TemporaryDirectory() as folder:

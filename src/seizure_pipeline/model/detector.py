@@ -57,18 +57,27 @@ class Detector(nn.Module):
 
     def forward(self, window_BCT: Tensor) -> Tensor:
         """Logits (B, T / 16) from (B, C, T); raises ValueError for other electrodes or T no multiple of 16."""
+        features_BLCD = self._features(window_BCT)
+        adjacency_BRCC = self.pair_stream(features_BLCD)
+        tokens_SLD = self.electrode_stream(features_BLCD.transpose(1, 2).flatten(0, 1))
+        tokens_BLCD = self.graph(tokens_SLD.unflatten(0, (-1, features_BLCD.shape[2])), adjacency_BRCC)
+        logits_BL: Tensor = self.head(tokens_BLCD)
+        return logits_BL
+
+    def adjacency(self, window_BCT: Tensor) -> Tensor:
+        """The graph that `forward` mixes electrodes along, (B, R, C, C) as PairStream gives it; raises as `forward`."""
+        adjacency_BRCC: Tensor = self.pair_stream(self._features(window_BCT))
+        return adjacency_BRCC
+
+    def _features(self, window_BCT: Tensor) -> Tensor:
+        """Features of every electrode at every token, (B, L, C, D)."""
         _, electrodes, samples = window_BCT.shape
         if electrodes != self.settings.electrodes or samples == 0 or samples % SAMPLES_PER_TOKEN:
             raise ValueError(
                 f"window of shape {tuple(window_BCT.shape)}: the rule is (B, {self.settings.electrodes}, T) "
                 f"with T a positive multiple of {SAMPLES_PER_TOKEN}"
             )
-        features_BLCD = torch.unflatten(self.to_electrodes(self.encoder(window_BCT)), 2, (electrodes, -1))
-        adjacency_BRCC = self.pair_stream(features_BLCD)
-        tokens_SLD = self.electrode_stream(features_BLCD.transpose(1, 2).flatten(0, 1))
-        tokens_BLCD = self.graph(tokens_SLD.unflatten(0, (-1, electrodes)), adjacency_BRCC)
-        logits_BL: Tensor = self.head(tokens_BLCD)
-        return logits_BL
+        return torch.unflatten(self.to_electrodes(self.encoder(window_BCT)), 2, (electrodes, -1))
 
     def choose_scan(self, form: ScanForm) -> None:
         """Run the scans by `form` from now on; all give the same numbers (state_space.py)."""
