@@ -198,21 +198,6 @@ def test_detection_writes_both_formats_and_a_picture(finished: tuple[Path, str],
     assert (folder / f"{edf.stem}.png").read_bytes()[:4] == b"\x89PNG"
 
 
-def test_the_mlflow_model_loads_back_and_detects(finished: tuple[Path, str], small_corpus: Path, tmp_path: Path) -> None:
-    from seizure_pipeline.mlflow_runs.run import save_model
-
-    project, _ = finished
-    record = json.loads((project / "data/06_models/checkpoint.json").read_text())
-    point = json.loads((project / "data/07_model_output/operating_point.json").read_text()) | {"threshold": 0.01 / 3}
-    save_model(tmp_path / "model", project / "data/06_models" / record["folder"], point)
-    assert not [path for path in tmp_path.rglob("*") if path.suffix in (".pkl", ".pt", ".pth")]
-    assert json.loads((tmp_path / "model/artifacts/operating_point.json").read_text()) == point
-    edf = sorted((small_corpus / "edf/dev").rglob("*.edf"))[0]
-    found = mlflow.pyfunc.load_model(str(tmp_path / "model")).predict(pd.DataFrame({"path": [str(edf)]}))
-    assert found["onset_s"].tolist() == [0.0]
-    assert found["offset_s"].iloc[0] == pytest.approx(read_csv_bi(edf.with_suffix(".csv_bi"))[1])
-
-
 def test_a_failed_run_ends_failed_and_a_terminated_one_killed(finished: tuple[Path, str], small_corpus: Path) -> None:
     project, _ = finished
     done = run(project, small_corpus, "--pipelines", "training", parameters=",windowing.signals.notch_hz=50.0")

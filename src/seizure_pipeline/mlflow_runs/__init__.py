@@ -1,1 +1,9 @@
-"""What MLflow keeps: `run` writes one run, `numbers` its metrics, `counts` finds its counts, `model` is the detector in it."""
+"""What MLflow keeps: `run` one run, `numbers` its metrics, `counts` its counts, `registry` and `model` its detector."""
+
+from __future__ import annotations
+
+from mlflow.environment_variables import MLFLOW_DISABLE_TELEMETRY
+from mlflow.telemetry import set_telemetry_client
+
+MLFLOW_DISABLE_TELEMETRY.set(True)  # MLflow tells its makers of every run unless it is told not to
+set_telemetry_client()

@@ -6,15 +6,28 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from mlflow.exceptions import MlflowException
+from sqlalchemy.exc import SQLAlchemyError
 
+from seizure_pipeline.mlflow_server import ask_health
 from seizure_pipeline.tracking import NotRecorded
+
+STORE = "MLflow's store (tracking_uri in mlflow.yml)"
 
 
 @contextmanager
 def plainly() -> Iterator[None]:
-    """Raise NotRecorded, with the store's reason, where MLflow raises an exception of its own."""
+    """Raise NotRecorded, with the store's reason, where MLflow or its database raises an exception of its own."""
     try:
         yield
-    except MlflowException as error:
+    except (MlflowException, SQLAlchemyError) as error:
         reason = (str(error).splitlines() or ["no reason given"])[0]
-        raise NotRecorded(f"MLflow's store (tracking_uri in mlflow.yml) does not take what it is told: {reason}") from error
+        raise NotRecorded(f"{STORE} does not take what it is told: {reason}") from error
+
+
+def check_answers(uri: str) -> None:
+    """Raise NotRecorded for a server that does not answer: MLflow's own client would ask it seven times, for minutes."""
+    if uri.startswith(("http://", "https://")):
+        try:
+            ask_health(uri)
+        except OSError as error:
+            raise NotRecorded(f"{STORE} does not answer: {error}; `kedro doctor` looks at it again") from error

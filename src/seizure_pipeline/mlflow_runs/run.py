@@ -9,7 +9,6 @@ import signal
 import socket
 import subprocess
 import sys
-import tempfile
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from types import FrameType
@@ -22,9 +21,9 @@ from mlflow.entities import Param
 from mlflow.exceptions import MlflowException
 
 from seizure_pipeline.configuration import fingerprint
-from seizure_pipeline.mlflow_runs.errors import plainly
-from seizure_pipeline.mlflow_runs.model import save_model
+from seizure_pipeline.mlflow_runs.errors import check_answers, plainly
 from seizure_pipeline.mlflow_runs.numbers import MlflowNumbers
+from seizure_pipeline.mlflow_runs.registry import TRAINED_ON, Registry, made_detector, training_data
 from seizure_pipeline.tracking import NotRecorded, Point
 
 log = logging.getLogger(__name__)
@@ -53,6 +52,7 @@ class MlflowRun:
     ) -> None:
         logging.getLogger("alembic").setLevel(logging.WARNING)
         logging.getLogger("mlflow").setLevel(logging.WARNING)
+        check_answers(settings["tracking_uri"])
         mlflow.set_tracking_uri(settings["tracking_uri"])
         self._client = mlflow.MlflowClient()
         self._model_name: str = settings["registered_model"]
@@ -65,7 +65,6 @@ class MlflowRun:
         self._numbers = MlflowNumbers(self._client, self._id, in_doubt=is_old)
         self._open = True
         self._logged: set[str] = set()
-        self._shuffled = bool(parameters.get("training.shuffled_labels"))
         atexit.register(self._close_at_exit)
         signal.signal(signal.SIGTERM, _leave)
 
@@ -111,6 +110,7 @@ class MlflowRun:
         else:
             columns = ["recording_id", "split", "status", "fingerprint"]
             self.tag("cache_fingerprint", fingerprint({"rows": table[columns].to_numpy().tolist()}))
+            self.tag(TRAINED_ON, training_data(table))
 
     @plainly()
     def log_kept(self, names: set[str], catalog: DataCatalog) -> None:
@@ -139,7 +139,7 @@ class MlflowRun:
         elif name == "checkpoint":
             self._client.log_artifacts(self._id, str(catalog.load("models") / data["folder"]), "checkpoint")
         elif name == "operating_point":
-            self._register(catalog.load("models") / catalog.load("checkpoint")["folder"], data)
+            self._register(data, catalog)
         elif name.endswith(PICTURES):
             self._log_pictures(name, catalog)
 
@@ -203,38 +203,10 @@ class MlflowRun:
         else:
             self._client.log_artifact(self._id, str(path), "pictures")
 
-    def _register(self, checkpoint: Path, operating_point: Mapping[str, Any]) -> None:
-        if operating_point["threshold"] is None:
-            log.warning("no model is registered: no threshold meets the false-alarm budget")
-            return
-        if self._shuffled:
-            log.info("no model is registered: its labels were shuffled")
-            return
-        post_processing = fingerprint(operating_point["post_processing"])
-        weights = f"{operating_point['weights_sha256']} {operating_point['threshold']:.6f} {post_processing}"
-        versions = self._client.search_model_versions(f"name='{self._model_name}'")
-        same = [version for version in versions if version.tags.get("weights_and_threshold") == weights]
-        if same:
-            self.tag("registered_model", f"{self._model_name} {same[0].version}")
-            log.info("registered model %s: version %s has these weights and this threshold", self._model_name, same[0].version)
-            return
-        with tempfile.TemporaryDirectory() as folder:
-            save_model(Path(folder) / "model", checkpoint, dict(operating_point))
-            self._client.log_artifacts(self._id, str(Path(folder) / "model"), "model")
-        version = self._new_version()
-        self._client.set_model_version_tag(self._model_name, version, "weights_and_threshold", weights)
-        self.tag("registered_model", f"{self._model_name} {version}")
-        log.info("registered model %s, version %s", self._model_name, version)
-
-    def _new_version(self) -> str:
-        try:
-            self._client.create_registered_model(self._model_name)
-        except MlflowException as error:
-            if error.error_code != "RESOURCE_ALREADY_EXISTS":
-                raise
-        root = self._client.get_run(self._id).info.artifact_uri
-        version = self._client.create_model_version(self._model_name, f"{root}/model", self._id)
-        return str(version.version)
+    def _register(self, operating_point: Mapping[str, Any], catalog: DataCatalog) -> None:
+        registry = Registry(self._client, self._model_name)
+        if version := registry.register(made_detector(catalog, operating_point), self._id):
+            self.tag("registered_model", f"{registry.name} {version}")
 
 
 def _experiment(client: mlflow.MlflowClient, name: str) -> str:
@@ -294,6 +266,3 @@ def _close_dead_runs(client: mlflow.MlflowClient, experiment: str) -> None:
 
 def _leave(number: int, frame: FrameType | None) -> None:
     sys.exit(128 + number)
-
-
-__all__ = ["MlflowRun", "save_model"]
