@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import base64
+import json
 import os
 import re
 from collections.abc import Mapping
@@ -11,15 +13,16 @@ from typing import Any, NoReturn
 import numpy as np
 from kedro.io import AbstractDataset, DatasetError
 from kedro.io.core import get_protocol_and_path
-from kedro_datasets._typing import HTMLPreview, TablePreview  # kedro-viz tells previews apart by this annotation
-from kedro_datasets.pandas import ParquetDataset
+from kedro_datasets._typing import HTMLPreview, ImagePreview, JSONPreview  # kedro-viz tells previews apart by this annotation
+from kedro_datasets.json import JSONDataset
+from kedro_datasets.pandas import CSVDataset, ParquetDataset
 from numpy.typing import NDArray
 
 from seizure_pipeline.cache.parts import write_whole
 from seizure_pipeline.corpora.folder import Folder
 from seizure_pipeline.corpora.places import CREDENTIALS_FILE, S3_PROTOCOLS, check_url, protocol_of
+from seizure_pipeline.previews import NOTHING_YET, described, description_of, extent_of, table_of
 
-LONGEST_CELL = 40
 SIGNING = frozenset(
     {"key", "secret", "token", "username", "password", "profile"}
     | {"aws_access_key_id", "aws_secret_access_key", "aws_session_token"}
@@ -27,17 +30,28 @@ SIGNING = frozenset(
 
 
 class RecordsDataset(ParquetDataset):  # type: ignore[misc]
-    """A table of records in Parquet, whose preview cuts long cells (lists of channels) so that a row stays a line."""
+    """A table of records in Parquet; kedro-viz shows its first rows below its description."""
 
-    def preview(self, nrows: int = 5) -> TablePreview:
-        """The first `nrows` rows for kedro-viz."""
-        table = super().preview(nrows)
-        table["data"] = [[_short(cell) for cell in row] for row in table["data"]]
-        return table
+    def preview(self, nrows: int = 5) -> HTMLPreview:
+        """The description and the first `nrows` rows."""
+        return described(self.metadata, table_of(super().preview(nrows)) if self.exists() else NOTHING_YET)
 
 
-def _short(cell: Any) -> Any:
-    return cell if not isinstance(cell, str) or len(cell) <= LONGEST_CELL else f"{cell[: LONGEST_CELL - 1]}…"
+class TableDataset(CSVDataset):  # type: ignore[misc]
+    """A table of results in CSV; kedro-viz shows its first rows below its description."""
+
+    def preview(self, nrows: int = 5) -> HTMLPreview:
+        """The description and the first `nrows` rows."""
+        return described(self.metadata, table_of(super().preview(nrows)) if self.exists() else NOTHING_YET)
+
+
+class FactsDataset(JSONDataset):  # type: ignore[misc]
+    """Facts by name in JSON; kedro-viz shows them after their description."""
+
+    def preview(self) -> JSONPreview:
+        """The facts, and the description as the first of them."""
+        facts = json.loads(super().preview()) if self.exists() else {}
+        return JSONPreview(json.dumps({"description": description_of(self.metadata), **facts}))
 
 
 class CorpusDataset(AbstractDataset[NoReturn, Folder]):
@@ -77,6 +91,10 @@ class CorpusDataset(AbstractDataset[NoReturn, Folder]):
         """Refused: a corpus is only read."""
         raise DatasetError(f"{self._filepath}: a corpus is only read, never written")
 
+    def preview(self) -> HTMLPreview:
+        """The description; a corpus may be far away, and is not listed for it."""
+        return described(self.metadata)
+
     def _exists(self) -> bool:
         protocol, path = get_protocol_and_path(self._filepath)
         return protocol != "file" or Path(path).exists()
@@ -107,6 +125,10 @@ class FolderDataset(AbstractDataset[NoReturn, Path]):
     def save(self, data: NoReturn) -> None:
         """Refused: nodes write into the folder."""
         raise DatasetError(f"{self._filepath}: nodes write into this folder; it is not saved as a whole")
+
+    def preview(self) -> HTMLPreview:
+        """The description, and how much lies there."""
+        return described(self.metadata, extent_of(self._filepath))
 
     def _exists(self) -> bool:
         return self._filepath.exists()
@@ -140,6 +162,13 @@ class ArraysDataset(AbstractDataset[dict[str, NDArray[Any]], dict[str, NDArray[A
         finally:
             part.unlink(missing_ok=True)
 
+    def preview(self) -> HTMLPreview:
+        """The description, and the arrays with their types and shapes."""
+        if not self.exists():
+            return described(self.metadata, NOTHING_YET)
+        facts = [(name, str(array.dtype), " x ".join(map(str, array.shape))) for name, array in self.load().items()]
+        return described(self.metadata, table_of({"columns": ["array", "type", "shape"], "data": facts}))
+
     def _exists(self) -> bool:
         return self._filepath.exists()
 
@@ -148,7 +177,7 @@ class ArraysDataset(AbstractDataset[dict[str, NDArray[Any]], dict[str, NDArray[A
 
 
 class PageDataset(AbstractDataset[str, str]):
-    """An HTML page, of which kedro-viz previews what lies between comments `preview` and `/preview`."""
+    """An HTML page, of which kedro-viz previews what lies between comments `preview` and `/preview`, below its description."""
 
     def __init__(self, *, filepath: str, metadata: dict[str, Any] | None = None) -> None:
         self._filepath = Path(filepath)
@@ -164,9 +193,9 @@ class PageDataset(AbstractDataset[str, str]):
         write_whole(self._filepath, data.encode())
 
     def preview(self) -> HTMLPreview:
-        """The marked parts in one line and without underscores: kedro-viz reads them as Markdown too."""
-        marked = re.findall(r"<!--preview-->(.*?)<!--/preview-->", self.load(), flags=re.DOTALL)
-        return HTMLPreview(" ".join(" ".join(marked).replace("_", " ").split()))
+        """The description and the marked parts."""
+        marked = re.findall(r"<!--preview-->(.*?)<!--/preview-->", self.load() if self.exists() else "", flags=re.DOTALL)
+        return described(self.metadata, *(marked or [NOTHING_YET]))
 
     def _exists(self) -> bool:
         return self._filepath.exists()
@@ -199,6 +228,10 @@ class FiguresDataset(AbstractDataset[dict[str, Any], NoReturn]):
         for picture in self._filepath.glob("*.png"):
             if picture.name not in data:
                 picture.unlink()
+
+    def preview(self) -> ImagePreview:
+        """The first picture."""
+        return ImagePreview(base64.b64encode(min(self._filepath.glob("*.png")).read_bytes()).decode())
 
     def _exists(self) -> bool:
         return self._filepath.exists()

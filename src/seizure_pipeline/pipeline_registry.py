@@ -9,7 +9,10 @@ DEFAULT = ("ingestion", "windowing", "training", "evaluation", "reporting")
 
 
 def register_pipelines() -> dict[str, Pipeline]:
-    """Every package below `pipelines`, and those from the corpus to the report as `__default__`."""
-    pipelines: dict[str, Pipeline] = find_pipelines(raise_errors=True)
-    chosen = [pipelines[name] for name in DEFAULT if name in pipelines]
-    return {**pipelines, "__default__": sum(chosen, Pipeline([]))}
+    """Those from the corpus to the report, together as `__default__` and each by its name in that order; then all others.
+
+    kedro-viz offers them in this order."""
+    found: dict[str, Pipeline] = find_pipelines(raise_errors=True)
+    chosen = {name: found[name] for name in DEFAULT if name in found}
+    others = {name: found[name] for name in sorted(found.keys() - chosen.keys() - {"__default__"})}
+    return {"__default__": sum(chosen.values(), Pipeline([])), **chosen, **others}
