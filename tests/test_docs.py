@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import re
+import shlex
 import shutil
 import subprocess
 import sys
 import tomllib
 from pathlib import Path
 
+import click
 import pytest
 import yaml
 from test_command_line import REPOSITORY
@@ -21,6 +23,8 @@ ROOT_PAGES = [REPOSITORY / name for name in ("README.md", "CONTRIBUTING.md", "CH
 BLOCK = re.compile(r"^```python\n(.*?)^```", re.MULTILINE | re.DOTALL)
 LINK = re.compile(r"\]\(([^)#\s]+)[^)]*\)")
 ROOM = re.compile(r"^\| `([\w/.]+)` \|", re.MULTILINE)
+GIVEN = r"(?:run|score|compare|doctor|generate-corpus|(?:cache|remote) \w)"
+COMMAND = re.compile(rf"(?:^|`)(?:\.venv/bin/)?kedro ({GIVEN}[^`\n]*)", re.MULTILINE)
 TARGET = re.compile(r"^([a-z-]+):", re.MULTILINE)
 BLOCKS = [
     pytest.param(found.group(1), id=f"{page.stem}-{k}")
@@ -36,6 +40,7 @@ def test_every_block_of_python_in_the_documents_runs(code: str) -> None:
 
 def test_every_page_of_method_shows_what_it_says_by_a_block_that_runs() -> None:
     method = ("montage", "filters", "cache", "sampling", "model", "post_processing", "scoring", "remote", "data_statement")
+    method += ("corpora", "training")
     without = [name for name in method if not BLOCK.search((DOCS / f"{name}.md").read_text())]
     assert not without
 
@@ -60,6 +65,22 @@ def test_every_command_that_is_documented_exists_and_every_command_is_documented
         row = re.search(rf"^\| `kedro {group} (.*?) \|", page, re.MULTILINE)
         assert row is not None
         assert set(cli.commands[group].commands) == set(re.findall(r"[a-z]+", row.group(1)))
+
+
+@pytest.mark.parametrize("page", [*PAGES, *ROOT_PAGES], ids=lambda page: page.name)
+def test_commands_that_documents_give_take_these_options_environments_and_pipelines(page: Path) -> None:
+    for line in COMMAND.findall(page.read_text()):
+        words = shlex.split(line, comments=True)
+        group = {"kedro": cli, "cache": cli.commands["cache"], "remote": cli.commands["remote"]}
+        level, rest = ("kedro", words) if words[0] not in group else (words[0], words[1:])
+        command = group[level].commands[rest[0]]
+        context = click.Context(command, info_name=rest[0])
+        options, _, _ = command.make_parser(context).parse_args(list(rest[1:]))  # an unknown option raises
+        env = options.get("env")
+        assert env in (None, "mine", "ENV") or (REPOSITORY / "conf" / str(env)).is_dir(), line
+        named = (options.get("pipelines") or "").split(",")
+        folder = REPOSITORY / "src" / "seizure_pipeline" / "pipelines"
+        assert not [name for name in named if name and not (folder / name).is_dir()], line
 
 
 def test_every_room_is_on_the_map_and_nothing_else() -> None:

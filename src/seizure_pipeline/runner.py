@@ -10,7 +10,6 @@ from __future__ import annotations
 import hashlib
 import json
 import logging
-import os
 from collections.abc import Iterable
 from concurrent.futures import Executor, Future
 from pathlib import Path
@@ -21,6 +20,7 @@ from kedro.runner import SequentialRunner
 from kedro.runner.task import Task
 from pydantic import BaseModel
 
+from seizure_pipeline.cache.parts import write_whole
 from seizure_pipeline.configuration import SOURCE, fingerprint
 
 log = logging.getLogger(f"{__name__}.unchanged")  # Kedro writes its own progress under the name of this module
@@ -57,9 +57,8 @@ class Inline(Executor):
             return node
         self.perform(task)
         ledger[node.name] = _mark(node, catalog)
-        part = path.with_suffix(f".{os.getpid()}.part")
-        part.write_text(json.dumps(ledger, indent=2))
-        os.replace(part, path)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        write_whole(path, json.dumps(ledger, indent=2).encode())
         return node
 
 
