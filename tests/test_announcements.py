@@ -59,7 +59,7 @@ def test_a_meter_announces_every_piece_with_what_it_is(heard: Heard) -> None:
     with ProgressMeter("caching", 5, "recordings", done_before=3) as meter:
         meter.advance(note="a")
         meter.advance(note="b")
-    shown = {"title": "caching", "total": 5, "unit": "recordings", "done_before": 3}
+    shown = {"title": "caching", "total": 5, "unit": "recordings", "done_before": 3, "later": 0}
     told = [(kind, {name: fact for name, fact in facts.items() if name != "spent_s"}) for kind, facts in heard]
     assert told == [("progress", {**shown, "done": done, "note": note}) for done, note in ((4, "a"), (5, "b"))]
     assert 0 <= heard[0][1]["spent_s"] <= heard[1][1]["spent_s"] < 1

@@ -142,6 +142,17 @@ def test_those_that_did_not_finish_are_named_in_a_line_with_their_reasons() -> N
     assert not unfinished(compare([*RESULTS[:2], on]), is_detached=True)
 
 
+def test_a_reason_names_three_recordings_and_counts_the_others_and_the_table_keeps_all() -> None:
+    names = [f"aab_s001_t{number:03}" for number in range(40)]
+    broken = Result("broken", FAILED, "x", error=f"the gradient is nan, recordings {names}, at step 3")
+    table = compare([broken])
+    told = unfinished(table, is_detached=False)
+    assert f"recordings [{', '.join(map(repr, names[:3]))} and 37 more], at step 3" in told
+    assert table["error"][0].count("aab_") == 40
+    few = Result("few", FAILED, "x", error=f"recordings {names[:3]}")
+    assert f"recordings {names[:3]})" in unfinished(compare([few]), is_detached=False)
+
+
 class Spender:
     """A stand-in for the process of an experiment: what it needs, and what it took."""
 

@@ -154,7 +154,7 @@ def test_cost_and_machine_are_measured_and_shown_beside_progress(
     monkeypatch.setattr("seizure_pipeline.progress.HEARTBEAT_S", 0.0)
     measured: list[tuple[Mapping[str, float], int]] = []
     tracking.listen(lambda metrics, epoch: None, lambda metrics, number: measured.append((metrics, number)))
-    epoch = {"title": "epoch 1 of 1", "total": 4, "unit": "steps", "done_before": 0}
+    epoch = {"title": "epoch 1 of 1", "total": 4, "unit": "steps", "done_before": 0, "later": 0}
     steps = [{**epoch, "done": done, "note": f"loss {done}", "spent_s": 20.0 * done} for done in (1, 3, 4)]
     happened(
         call,
@@ -170,7 +170,7 @@ def test_cost_and_machine_are_measured_and_shown_beside_progress(
     assert measured == [({"system/cpu_utilization_percentage": 50.0}, 2), ({"cost/hours": 0.25, "cost/usd": 1.5}, 3)]
     assert (follower.call.hours, follower.call.usd) == (0.25, 1.5)
     lines = [record.getMessage() for record in caplog.records]
-    assert "epoch 1 of 1: 3 of 4 steps, 0.05/s, 20 s left, loss 3, 1.50 USD" in lines
+    assert "epoch 1 of 1: 3 of 4 steps, 0.05 steps/s, 20 s left, loss 3, 1.50 USD" in lines
     assert "epoch 1 of 1: 4 steps in 80.0 s" in lines
 
 

@@ -148,3 +148,11 @@ def test_an_error_of_this_disk_is_no_error_of_the_way() -> None:
         raise ConnectionResetError(104, "reset by peer")
     with pytest.raises(LostContact, match="no room"), plainly("asking"):
         raise modal.exception.ResourceExhaustedError("rate limit")
+
+
+@pytest.mark.parametrize("told", ["Token missing. If you are a new user, run `modal token new`.", "Token ID is malformed"])
+def test_a_refused_token_is_told_with_one_mention_of_how_to_make_another(told: str) -> None:
+    with pytest.raises(RemoteError) as refused, plainly("asking"):
+        raise modal.exception.AuthError(told)
+    assert str(refused.value).count("modal token new") == 1
+    assert "`modal profile` picks" in str(refused.value)

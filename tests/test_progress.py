@@ -51,9 +51,31 @@ def test_a_log_hears_of_long_work_every_half_minute_however_short_its_steps(
         done = round((at_s - 1000) / step_s)
         left_s = (steps - done) * step_s
         rate = re.escape(f"{1 / step_s:.2f}")
-        match = re.fullmatch(rf"epoch 3 of 5: {done} of {steps} steps, {rate}/s, (\d+) s left, loss 0\.1", record.getMessage())
+        line = rf"epoch 3 of 5: {done} of {steps} steps, {rate} steps/s, (?:(\d+) min )?(\d+) s left, loss 0\.1"
+        match = re.fullmatch(line, record.getMessage())
         assert match
-        assert int(match[1]) == pytest.approx(left_s, abs=1)
+        assert 60 * int(match[1] or 0) + int(match[2]) == pytest.approx(left_s, abs=1)
+
+
+def test_training_tells_what_is_left_of_its_epoch_and_of_all_epochs(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    clock = Clock()
+    monkeypatch.setattr(progress, "time", clock)
+    with caplog.at_level(logging.INFO), ProgressMeter("epoch 3 of 5", 100, "steps", later=200) as meter:
+        clock.now_s += 40
+        meter.advance(20)
+    assert caplog.messages[0] == (
+        "epoch 3 of 5: 20 of 100 steps, 0.50 steps/s, 2 min 40 s to its end, 9 min 20 s for all steps to come"
+    )
+
+
+@pytest.mark.parametrize(
+    ("seconds", "words"),
+    [(0.2, "0 s"), (59.4, "59 s"), (59.6, "1 min 0 s"), (3599.7, "1 h 0 min"), (93_784, "26 h 3 min")],
+)
+def test_a_duration_is_told_in_two_units_of_which_the_smaller_is_never_full(seconds: float, words: str) -> None:
+    assert progress.duration(seconds) == words
 
 
 def test_training_validation_cache_and_traces_all_say_how_far_they_are(
@@ -67,7 +89,7 @@ def test_training_validation_cache_and_traces_all_say_how_far_they_are(
         train(cache, tmp_path / "models", recipe_with(epochs=1))
         keep_traces(index, tmp_path / "traces", lambda row: {"a": np.zeros(1, dtype=np.float32)}, {}, "probability traces")
     lines = [record.getMessage() for record in caplog.records if record.name == progress.__name__]
-    said = {match[1] for line in lines if (match := re.match(r"(.*): \d+ of \d+ \w+, \d+\.\d\d/s, \d+ s left", line))}
+    said = {match[1] for line in lines if (match := re.match(r"(.*): \d+ of \d+ \w+, \d+\.\d\d \w+/s, .* left", line))}
     wanted = {
         "examining recordings",
         "caching recordings",

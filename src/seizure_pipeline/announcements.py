@@ -38,7 +38,9 @@ def anybody_listens() -> bool:
 
 
 def announce(kind: str, **facts: Any) -> None:
-    """Tell all listeners: `progress` (title, unit, note, done, total, done_before, spent_s), `checkpoint` (path, step)."""
+    """Tell all listeners.
+
+    `progress` (title, unit, note, done, total, done_before, later, spent_s) or `checkpoint` (path, step)."""
     for listener in _listeners:
         listener(kind, facts)
 

@@ -9,30 +9,27 @@ from typing import TYPE_CHECKING, Any
 import click
 from kedro.framework.cli.project import package as kedro_package
 from kedro.framework.cli.project import run as kedro_run
-from kedro.io import DatasetError
-from kedro.utils import load_obj
-from kedro.validation.exceptions import ParameterValidationError
-from omegaconf import OmegaConf
 
 from seizure_pipeline.announcements import Stopped
 from seizure_pipeline.commands.cache import cache_group
 from seizure_pipeline.commands.options import (
+    TOLD_PLAINLY,
     check_environment,
+    check_pipelines,
     configuration_of,
     data_root_of,
     located,
     plain_errors,
+    plain_words,
     project_root,
     run_options,
 )
+from seizure_pipeline.commands.running import choose_runner, with_preset
 from seizure_pipeline.remote.backend import Detached
-from seizure_pipeline.remote.settings import ONE_COMMAND_ONLY
 
 if TYPE_CHECKING:
     from seizure_pipeline.commands.remote import Desk
     from seizure_pipeline.scored_files import Form
-
-RUNNER_MODULE = "kedro.runner"  # where Kedro looks for a runner that is named without its module
 
 
 @click.group(name="seizure_pipeline")
@@ -50,19 +47,20 @@ def run(ctx: click.Context, /, verbose: bool, preset: str | None = None, **optio
         options["pipelines"], options["pipeline"] = [options["pipeline"]], None
     if not options["conf_source"]:
         check_environment(options["env"])
+    check_pipelines(options["pipelines"])
     try:
         if preset is not None:
-            options["params"] = _with_preset(preset, options)
-        _choose_runner(options)
+            options["params"] = with_preset(preset, options)
+        choose_runner(options)
         ctx.invoke(kedro_run, **options)
     except Detached as detached:
         click.echo(str(detached))
     except Stopped as stopped:
         raise _StoppedAsAsked(str(stopped)) from None
-    except (ValueError, RuntimeError, OSError, DatasetError, ParameterValidationError) as error:
+    except TOLD_PLAINLY as error:
         if verbose:
             raise
-        raise click.ClickException(f"{type(error).__name__}: {error}") from None
+        raise click.ClickException(plain_words(error)) from None
     except KeyboardInterrupt:
         raise click.ClickException("interrupted; the same command continues where it was") from None
 
@@ -71,42 +69,6 @@ class _StoppedAsAsked(click.ClickException):
     """Ends the process with a status of its own, that of sysexits.h for what may be tried again: all is saved."""
 
     exit_code = os.EX_TEMPFAIL
-
-
-def _with_preset(name: str, options: dict[str, Any]) -> dict[str, Any]:
-    """The parameters of a preset, and over them those of the command."""
-    from seizure_pipeline.experiments import merged, nested
-
-    presets = configuration_of(options["env"], options["conf_source"], None)["parameters"]["experiments"]["presets"]
-    if name not in presets:
-        raise ValueError(f"--preset {name}: no such preset in experiments.presets; there are {', '.join(sorted(presets))}")
-    return merged(nested(presets[name]), options["params"] or {})
-
-
-def _choose_runner(options: dict[str, Any]) -> None:
-    """Take the runner of the environment unless another is named; one that sends nodes elsewhere is told which run it is."""
-    from seizure_pipeline.remote.runner import RemoteRunner
-
-    configuration = configuration_of(options["env"], options["conf_source"], options["params"])
-    settings = dict(configuration["runner"])
-    kind = settings.pop("type")
-    runner = load_obj(options["runner"] or kind, RUNNER_MODULE)
-    if runner is not load_obj(kind, RUNNER_MODULE):
-        settings = {}
-    given = options["runner_params"] or {}
-    options["runner"] = f"{runner.__module__}.{runner.__qualname__}"
-    options["runner_params"] = OmegaConf.to_container(OmegaConf.merge(settings, given))
-    if issubclass(runner, RemoteRunner):
-        told = {name: value for name, value in given.items() if name not in ONE_COMMAND_ONLY}
-        options["runner_params"]["context"] = {**_context(options, configuration), "runner_params": told}
-    elif vain := sorted(ONE_COMMAND_ONLY & given.keys()):
-        raise ValueError(f"--runner-params {', '.join(vain)}: {options['runner']} sends nothing elsewhere; give --env")
-
-
-def _context(options: dict[str, Any], configuration: Any) -> dict[str, Any]:
-    named = {name: options[name] for name in ("env", "pipelines", "params", "conf_source")}
-    data_root = data_root_of(configuration, options["params"])
-    return {**{name: value for name, value in named.items() if value}, "project": project_root(), "data_root": data_root}
 
 
 @cli.command(name="new-project")
@@ -142,7 +104,9 @@ def doctor_command(ctx: click.Context, /, env: str | None, params: dict[str, Any
 
     check_environment(env)
     configuration = configuration_of(env, None, params)
-    ctx.exit(0 if print_findings(Needs(configuration, project_root(), data_root_of(configuration, params)), env) else 1)
+    with plain_errors():
+        is_all_here = print_findings(Needs(configuration, project_root(), data_root_of(configuration, params)), env)
+    ctx.exit(0 if is_all_here else 1)
 
 
 @cli.command(name="generate-corpus", params=located("env"))
@@ -154,13 +118,14 @@ def generate_corpus_command(env: str | None) -> None:
 
     check_environment(env)
     configuration = configuration_of(env, None, {})
-    parameters = configuration["parameters"]
-    root = project_root() / configuration["catalog"]["corpus"]["filepath"]
     with plain_errors():
+        parameters = configuration["parameters"]
+        root = project_root() / configuration["catalog"]["corpus"]["filepath"]
         check_parameters(parameters)
         if parameters["corpus"]["layout"] != "synthetic":
             raise ValueError(f"corpus.layout is {parameters['corpus']['layout']!r}; only layout 'synthetic' is generated")
         generate_corpus(root, SyntheticSettings(**parameters["synthetic"]))
+    click.echo(f"corpus: {root}\nnext: kedro run{f' --env {env}' if env else ''}")
 
 
 @cli.command(name="score")
@@ -193,8 +158,8 @@ def compare_command(
 
     check_environment(env)
     configuration = configuration_of(env, None, params)
-    folder = project_root() / configuration["catalog"]["reporting"]["filepath"]
     with plain_errors():
+        folder = project_root() / configuration["catalog"]["reporting"]["filepath"]
         compare_runs(run_a, run_b, configuration["mlflow"]["tracking_uri"], folder, picture, target)
 
 

@@ -80,7 +80,8 @@ def load_chain(checkpoint: Path, operating_point: dict[str, Any], inference: Inf
     if operating_point["threshold"] is None:
         raise ValueError(
             f"{checkpoint}: no threshold met {operating_point['budget_per_24h']:g} false alarms per 24 h on split "
-            f"{operating_point['split']}; a detector needs one"
+            f"{operating_point['split']}, and without one nothing can be detected; train longer, or on more recordings, and "
+            f"evaluate again (the environment smoke is too small for a threshold)"
         )
     return TrainedChain(
         model=model.to(inference.device),

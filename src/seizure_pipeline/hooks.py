@@ -43,6 +43,7 @@ PATHS = frozenset(
     {"corpus_root", "corpus_anonymous", "own_recordings", "own_recordings_anonymous", "data_root"}
     | {"copy_from", "copy_from_anonymous", "copy_to", "results"}
 )
+MLFLOW = frozenset({"enabled", "tracking_uri", "experiment", "registered_model"})
 RECORD = frozenset({"mlflow_parent"})
 """What a run of experiments tells those that it starts."""
 
@@ -63,6 +64,7 @@ class ParameterKeys:
         """Raise ParameterError, naming every wrong key with its value and rule."""
         check_parameters(context.config_loader["parameters"])
         check_places(context.config_loader["globals"])
+        check_mlflow(context.config_loader["mlflow"])
 
 
 def check_parameters(parameters: dict[str, Any]) -> dict[str, BaseModel]:
@@ -76,7 +78,8 @@ def check_parameters(parameters: dict[str, Any]) -> dict[str, BaseModel]:
         except ValidationError as error:
             for each in error.errors():
                 where = ".".join(str(part) for part in (room, *each["loc"]))
-                wrong.append(f"{where}: {each['msg']} (value {each['input']!r})")
+                rule = "nothing reads that" if each["type"] == "extra_forbidden" else each["msg"]
+                wrong.append(f"{where}: {rule} (value {each['input']!r})")
     if wrong:
         raise ParameterError("; ".join(wrong))
     return checked
@@ -84,9 +87,17 @@ def check_parameters(parameters: dict[str, Any]) -> dict[str, BaseModel]:
 
 def check_places(places: dict[str, Any]) -> None:
     """Raise ParameterError for a key of globals.yml that nothing reads: a misspelt data_root would fall back to data/."""
-    if unknown := sorted(set(places) - PATHS):
-        known = ", ".join(sorted(PATHS))
-        raise ParameterError(f"globals.yml: {', '.join(unknown)}: nothing reads that; known are {known}")
+    _check_keys("globals.yml", places, PATHS)
+
+
+def check_mlflow(settings: dict[str, Any]) -> None:
+    """Raise ParameterError for a key of mlflow.yml that nothing reads: a misspelt tracking_uri would fall back to base's."""
+    _check_keys("mlflow.yml", settings, MLFLOW)
+
+
+def _check_keys(file: str, found: dict[str, Any], known: frozenset[str]) -> None:
+    if unknown := sorted(set(found) - known):
+        raise ParameterError(f"{file}: {', '.join(unknown)}: nothing reads that; known are {', '.join(sorted(known))}")
 
 
 def _settings_of_rooms() -> dict[str, type[BaseModel]]:
@@ -230,27 +241,31 @@ def _folder_of(dataset: Any) -> str:
 class RunSummary:
     """Prints what a run came to: the table of results with its baselines, refusals, and what to open next."""
 
-    @hook_impl
+    @hook_impl(trylast=True)
     def after_pipeline_run(self, pipeline: Pipeline, catalog: DataCatalog) -> None:
         """Print the results that this run made."""
         if tracking.kept_elsewhere():
             return
+        from seizure_pipeline import summary
         from seizure_pipeline.remote.context import ended_calls
-        from seizure_pipeline.summary import print_bill, print_detections, print_next, print_refusals, print_results
 
         made = pipeline.all_outputs()
         for index in ("window_index", "recordings"):
             if index in made:
                 table: Any = catalog[index]
-                print_refusals(catalog.load(index), str(table._filepath))
+                summary.print_refusals(catalog.load(index), str(table._filepath))
                 break
         if "comparison" in made:
             metrics, held_out, comparison = (catalog.load(name) for name in ("metrics", "eval_metrics", "comparison"))
-            print_results(metrics, held_out, comparison)
+            summary.print_results(metrics, held_out, comparison)
+        elif "checkpoint" in made:
+            summary.print_trained(catalog.load("checkpoint"), str(catalog.load("models")))
         if made & {"comparison", "evaluation_report"}:
             report: Any = catalog["evaluation_report"] if "evaluation_report" in made else None
-            print_next(_folder_of(catalog["metrics"]), report and str(report._filepath))
+            summary.print_next(_folder_of(catalog["metrics"]), report and str(report._filepath))
+        else:
+            summary.print_continuation(made)
         if "detection_table" in made:
-            print_detections(catalog.load("detection_table"))
+            summary.print_detections(catalog.load("detection_table"), str(catalog.load("detections")))
         if calls := ended_calls():
-            print_bill(calls)
+            summary.print_bill(calls)

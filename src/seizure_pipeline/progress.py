@@ -22,10 +22,14 @@ HEARTBEAT_S = 25.0  # with the step under way within half a minute; a run of day
 class ProgressMeter:
     """Counts `total` pieces of work called `unit`, of which `done_before` an earlier run did; a context manager.
 
-    With `bytes_total` the rate and the time left are those of bytes, which `move` counts from any thread."""
+    With `bytes_total` the rate and the time left are those of bytes, which `move` counts from any thread. `later` are the
+    pieces that meters after this one will count, as those of later epochs."""
 
-    def __init__(self, title: str, total: int, unit: str, done_before: int = 0, bytes_total: int = 0) -> None:
+    def __init__(
+        self, title: str, total: int, unit: str, done_before: int = 0, bytes_total: int = 0, *, later: int = 0
+    ) -> None:
         self._moved, self._bytes_total, self._lock = 0, bytes_total, threading.Lock()
+        self._later = later
         self._title, self._total, self._unit = title, total, unit
         self._done = self._done_before = done_before
         self._bar: Progress | None = None
@@ -67,7 +71,7 @@ class ProgressMeter:
     def _show(self, count: int, note: str) -> None:
         if anybody_listens():  # a meter of bytes comes here for every piece that is copied
             shown = self._bytes_note() or note
-            counts = {"done": self._done, "total": self._total, "done_before": self._done_before}
+            counts = {"done": self._done, "total": self._total, "done_before": self._done_before, "later": self._later}
             spent_s = round(time.monotonic() - self._started_s, 3)
             announce("progress", title=self._title, unit=self._unit, note=shown, spent_s=spent_s, **counts)
         if self._bar is not None:
@@ -81,16 +85,27 @@ class ProgressMeter:
             line = f"{self._title}: {self._done} of {self._total} {self._unit}, {self._bytes_note()}"
             return f"{line}, {note}" if note else line
         rate = (self._done - self._done_before) / max(time.monotonic() - self._started_s, 1e-9)
-        left_s = (self._total - self._done) / rate if rate > 0 else float("inf")
-        line = f"{self._title}: {self._done} of {self._total} {self._unit}, {rate:.2f}/s, {left_s:.0f} s left"
+        left = self._total - self._done
+        told = f"{duration(left / rate)} left" if rate > 0 else "nothing done yet"
+        if self._later and rate > 0:
+            told = f"{duration(left / rate)} to its end, {duration((left + self._later) / rate)} for all {self._unit} to come"
+        line = f"{self._title}: {self._done} of {self._total} {self._unit}, {rate:.2f} {self._unit}/s, {told}"
         return f"{line}, {note}" if note else line
 
     def _bytes_note(self) -> str:
         if not self._bytes_total:
             return ""
         rate = self._moved / max(time.monotonic() - self._started_s, 1e-9)
-        left_s = (self._bytes_total - self._moved) / rate if rate > 0 else float("inf")
-        return f"{self._moved / 1e9:.2f} of {self._bytes_total / 1e9:.2f} GB, {rate / 1e6:.0f} MB/s, {left_s:.0f} s left"
+        left = f", {duration((self._bytes_total - self._moved) / rate)} left" if rate > 0 else ""
+        return f"{self._moved / 1e9:.2f} of {self._bytes_total / 1e9:.2f} GB, {rate / 1e6:.0f} MB/s{left}"
+
+
+def duration(seconds: float) -> str:
+    """Seconds in the two largest units that say something: 4 s, 3 min 20 s, 5 h 10 min."""
+    if round(seconds) < 60:
+        return f"{seconds:.0f} s"
+    minutes, rest_s = divmod(round(seconds), 60)
+    return f"{minutes} min {rest_s} s" if minutes < 60 else f"{minutes // 60} h {minutes % 60} min"
 
 
 def follow(items: Iterable[Item], title: str, total: int, unit: str) -> Iterator[Item]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from collections.abc import Set as AbstractSet
 from typing import Any, Protocol
 
 import pandas as pd
@@ -18,7 +19,14 @@ REFUSALS_SHOWN = 20
 ON_EVAL_TITLE = f"With the thresholds that {DEV} gave, unchanged (any overlap); the one-feature detector is {DEV}'s best"
 FROZEN_HEADINGS = ("sensitivity", "found", "false alarms", "per 24 h")
 WHOLE = tuple(map(names.frozen_name, ("found_seizures", "false_alarms")))
-WITHOUT_REPORT = "not made by this run    (kedro run --pipelines reporting, with the same --env and --params, makes it)"
+SAME = "with the same --env and --params"
+WITHOUT_REPORT = f"not made by this run    (kedro run --pipelines reporting, {SAME}, makes it)"
+CONTINUATIONS = (
+    ("checkpoint", "evaluation", "chooses its threshold on dev and says what it is worth"),
+    ("window_index", "training", "trains on it"),
+    ("recordings", "windowing", "puts the accepted ones into the cache"),
+)
+"""What a run may end with, the pipeline that goes on from there, and what that does."""
 NEXT = (
     ("compare runs", "make mlflow    (or: mlflow ui --backend-store-uri sqlite:///mlflow.db --workers 1)"),
     ("browse the pipelines", "make viz       (or: kedro viz run)"),
@@ -75,6 +83,21 @@ def print_next(folder: str, report: str | None) -> None:
     console = Console(width=120)
     for purpose, command in (("report", report or WITHOUT_REPORT), ("pictures and metrics", folder), *NEXT):
         console.print(f"{purpose:<22}{command}", highlight=False, soft_wrap=True)
+
+
+def print_trained(record: dict[str, Any], models: str) -> None:
+    """Print which epoch of a training is kept, and where."""
+    kept = f"run {record['run']}, epoch {record['best_epoch']} of {record['epochs']}, in {models}/{record['folder']}"
+    Console(width=120).print(f"\n{'trained':<22}{kept}", highlight=False, soft_wrap=True)
+
+
+def print_continuation(made: AbstractSet[str]) -> None:
+    """Print which pipeline goes on from the last of what a run made."""
+    for dataset, pipeline, purpose in CONTINUATIONS:
+        if dataset in made:
+            command = f"kedro run --pipelines {pipeline}, {SAME}    ({purpose})"
+            Console(width=120).print(f"{'next':<22}{command}", highlight=False, soft_wrap=True)
+            return
 
 
 def _print_dev(console: Console, metrics: dict[str, Any], comparison: pd.DataFrame) -> None:
@@ -181,8 +204,8 @@ def print_refusals(index: pd.DataFrame, table: str) -> None:
         console.print(f"  and {len(refused) - REFUSALS_SHOWN} more, all by reason in {table}", highlight=False, soft_wrap=True)
 
 
-def print_detections(table: pd.DataFrame) -> None:
-    """Print what was found in each file."""
+def print_detections(table: pd.DataFrame, folder: str) -> None:
+    """Print what was found in each file, and where the files of each lie."""
     console = Console(width=120)
     shown = Table(title="Detections")
     table = table.fillna("")
@@ -191,6 +214,7 @@ def print_detections(table: pd.DataFrame) -> None:
     for record in table.to_dict(orient="records"):
         shown.add_row(*(f"{value:.3g}" if isinstance(value, float) else str(value) for value in record.values()))
     console.print(shown)
+    console.print(f"{'annotations, pictures':<22}{folder}", highlight=False, soft_wrap=True)
 
 
 def print_bill(calls: Sequence[Billed]) -> None:

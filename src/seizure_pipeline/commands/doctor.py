@@ -9,7 +9,6 @@ import sqlite3
 import sys
 import threading
 import time
-import urllib.request
 from collections.abc import Iterator, Mapping
 from contextlib import closing
 from dataclasses import dataclass
@@ -24,6 +23,7 @@ from rich.console import Console
 from rich.table import Table
 
 from seizure_pipeline.corpora.places import LOCAL_PROTOCOLS, S3_PROTOCOLS, local_path_of, protocol_of
+from seizure_pipeline.mlflow_server import ask_health
 
 DISTRIBUTION = "seizure-pipeline"
 WIDTH = 132
@@ -33,7 +33,6 @@ LEAST_CAPABILITY = 8  # of a GPU: its tensor cores know bfloat16
 LEAST_MEMORY_GIB = 4.0  # two workers of windowing with up to 1 GB each (cache/prepare.py), torch and this process beside them
 CACHE_MB_PER_HOUR = 19 * 256 * 2 * 3600 / 1e6  # electrodes, samples a second, bytes
 LONGEST_LISTING_S = 60.0
-LONGEST_ANSWER_S = 5.0
 CGROUP_LIMIT = Path("/sys/fs/cgroup/memory.max")
 COLOURS = {"ok": "green", "absent": "yellow", "missing": "red"}
 
@@ -139,11 +138,12 @@ def _version(name: str) -> str | None:
 
 def parameters(configuration: Mapping[str, Any]) -> Finding:
     """Whether conf/ holds settings that the code knows, with values that are possible."""
-    from seizure_pipeline.hooks import ParameterError, check_parameters, check_places
+    from seizure_pipeline.hooks import ParameterError, check_mlflow, check_parameters, check_places
 
     try:
         check_parameters(configuration["parameters"])
         check_places(configuration["globals"])
+        check_mlflow(configuration["mlflow"])
     except ParameterError as error:
         return Finding("settings", "missing", str(error), "every run of this environment stops before its first node")
     return Finding("settings", "ok", f"{len(configuration['parameters'])} sections of parameters, all known")
@@ -226,8 +226,7 @@ def mlflow_store(settings: Mapping[str, Any], project: Path) -> Finding:
 
 def _server(uri: str, shown: str, cost: str) -> Finding:
     try:
-        with urllib.request.urlopen(f"{uri.rstrip('/')}/health", timeout=LONGEST_ANSWER_S) as answer:
-            return Finding("MLflow", "ok", f"{shown} answers {answer.status}")
+        return Finding("MLflow", "ok", f"{shown} answers {ask_health(uri)}")
     except OSError as error:
         return Finding("MLflow", "missing", f"{shown}: {error}", cost)
 

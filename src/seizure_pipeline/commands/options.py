@@ -3,13 +3,27 @@
 from __future__ import annotations
 
 import copy
+import pkgutil
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import click
+from kedro.config import MissingConfigException
 from kedro.framework.cli.project import run as kedro_run
+from kedro.io import DatasetError
+from kedro.validation.exceptions import ParameterValidationError
+from omegaconf import OmegaConf
+from omegaconf.errors import OmegaConfBaseException
+from yaml import YAMLError
+
+TOLD_PLAINLY = (
+    *(ValueError, RuntimeError, OSError),
+    *(DatasetError, ParameterValidationError, MissingConfigException, OmegaConfBaseException, YAMLError),
+)
+UNREADABLE = re.compile(r"(\w+): Failed while loading data from dataset .*?filepath=\w*\(?'([^']*)'")
 
 
 def run_options() -> list[click.Parameter]:
@@ -31,8 +45,30 @@ def plain_errors() -> Iterator[None]:
     """Tell an error of the project's own in one message, without a traceback; exit status 1."""
     try:
         yield
-    except (ValueError, RuntimeError, OSError) as error:
-        raise click.ClickException(f"{type(error).__name__}: {error}") from None
+    except TOLD_PLAINLY as error:
+        raise click.ClickException(plain_words(error)) from None
+
+
+def plain_words(error: BaseException) -> str:
+    """An error in one message: its class and what it says, and the file where that does not."""
+    if isinstance(error, YAMLError):
+        return f"{type(error).__name__}: {_wrong_yaml() or error}"
+    unreadable = UNREADABLE.match(str(error)) if isinstance(error, DatasetError) else None
+    if unreadable is not None and error.__cause__ is not None:
+        name, path = unreadable.groups()
+        reason = error.__cause__.__cause__ or error.__cause__  # the dataset tells, then the catalog
+        return f"DatasetError: {name}: {path} cannot be read ({reason}); remove it and run what made it again"
+    return f"{type(error).__name__}: {error}"
+
+
+def _wrong_yaml() -> str:
+    """The first file of conf/ that is no YAML, with the place in it: who merges them tells only the place."""
+    for file in sorted((project_root() / "conf").rglob("*.yml")):
+        try:
+            OmegaConf.load(file)
+        except YAMLError as error:
+            return f"{file}: {' '.join(str(error).split())}"
+    return ""
 
 
 def check_environment(env: str | None) -> None:
@@ -43,6 +79,17 @@ def check_environment(env: str | None) -> None:
     known = sorted(path.name for path in folder.iterdir() if path.is_dir())
     if env is not None and env not in known:
         raise click.ClickException(f"no environment {env!r} in conf/; there are {', '.join(known)}")
+
+
+def check_pipelines(names: list[str] | None) -> None:
+    """Raise ClickException for a pipeline that has no package below `pipelines`."""
+    from seizure_pipeline import pipelines
+    from seizure_pipeline.remote.plan.names import nearest
+
+    known = ["__default__", *sorted(module.name for module in pkgutil.iter_modules(pipelines.__path__))]
+    for name in names or []:
+        if name not in known:
+            raise click.ClickException(f"no pipeline {name!r}{nearest(name, known)}")
 
 
 def project_root() -> Path:

@@ -15,6 +15,7 @@ from seizure_pipeline.inference.scored import trace_of
 from seizure_pipeline.scoring import ScoringError, Trace
 
 BASELINES_VERSION = 1
+REASONS_TOLD = 3
 MODEL = "model"
 SCORED = DEV, EVAL = "dev", "eval"
 """What is chosen (epoch, threshold, post-processing) is chosen on the first; the second is only ever scored."""
@@ -28,10 +29,11 @@ def scored_rows(rows: list[IndexRow], settings: EvaluationSettings) -> list[Inde
     lost = {split: [row for row in rows if row.split == split and not row.accepted] for split in SCORED}
     if any(lost.values()) and not settings.allow_refused:
         counts = " and ".join(f"split {split} lost {len(found)} recordings" for split, found in lost.items() if found)
-        reasons = "; ".join(row.reason for found in lost.values() for row in found)
+        refused = [row.reason for found in lost.values() for row in found]
+        rest = f"; and {len(refused) - REASONS_TOLD} more, all in the window index" if len(refused) > REASONS_TOLD else ""
         raise ScoringError(
             f"{counts}, so the figures would not be those of the corpus "
-            f"(evaluation.allow_refused: true scores the rest): {reasons}"
+            f"(evaluation.allow_refused: true scores the rest): {'; '.join(refused[:REASONS_TOLD])}{rest}"
         )
     return [*accepted_of_split(rows, DEV), *(row for row in rows if row.split == EVAL and row.accepted)]
 

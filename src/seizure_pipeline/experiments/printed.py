@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from typing import Any
 
@@ -17,6 +18,7 @@ from seizure_pipeline.scoring import sensitivity_name
 WIDTH = 150
 HEADINGS = {sensitivity_name(10.0): "10 FA"}
 LONGEST_REASON = 200
+LISTED, LIST = 3, re.compile(r"\[('[^\]]*')\]")
 MEANINGS = {
     COLLAPSED: "finds one class alone, or both no better than the majority baseline",
     NO_THRESHOLD: "tells the classes apart, but at no threshold with so few false alarms; it would detect nothing",
@@ -37,7 +39,7 @@ def print_table(table: pd.DataFrame, picture: str, folder: str) -> None:
     console = Console(width=WIDTH)
     console.print(shown)
     for row in rows:
-        for told in filter(None, (row["overrides"], row["error"])):
+        for told in filter(None, (row["overrides"], _few(row["error"] or ""))):
             console.print(f"{row['experiment']}: {told}", highlight=False, soft_wrap=True, markup=False)
     for name, meaning in MEANINGS.items():
         if any(row["mark"] == name for row in rows):
@@ -70,7 +72,7 @@ def unfinished(table: pd.DataFrame, is_detached: bool) -> str:
     Of those whose command detached, the ones that run on are well."""
     rows = [row for row in _rows(table) if row["experiment"] != BASELINE]
     well = {FINISHED, RUNS_ON} if is_detached else {FINISHED}
-    left = [f"{row['experiment']} ({row['status']}: {_short(row['error'])})" for row in rows if row["status"] not in well]
+    left = [f"{row['experiment']} ({row['status']}: {_short(_few(row['error']))})" for row in rows if row["status"] not in well]
     if not left:
         return ""
     return (
@@ -86,6 +88,17 @@ def _rows(table: pd.DataFrame) -> list[dict[str, Any]]:
 
 def _cell(value: float | None, form: str) -> str:
     return "-" if value is None else form.format(value)
+
+
+def _few(reason: str) -> str:
+    """A reason whose lists of recordings are cut to three and a count; `result.json` keeps the whole."""
+
+    def cut(found: re.Match[str]) -> str:
+        names = found[1].split(", ")
+        left = len(names) - LISTED
+        return f"[{', '.join(names[:LISTED])} and {left} more]" if left > 0 else found[0]
+
+    return LIST.sub(cut, reason)
 
 
 def _short(reason: str) -> str:

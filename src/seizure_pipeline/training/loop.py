@@ -150,7 +150,8 @@ def _train_epoch(run: Run, progress: Progress, reports: Reports) -> None:
     steps = -(-order.size // settings.batch_size)
     run.model.train()
     run.windows.open()  # once a run, and no part of its windows per second
-    with ProgressMeter(f"epoch {progress.epoch + 1} of {settings.epochs}", steps, "steps", progress.step_in_epoch) as meter:
+    title, later = f"epoch {progress.epoch + 1} of {settings.epochs}", steps * (settings.epochs - progress.epoch - 1)
+    with ProgressMeter(title, steps, "steps", progress.step_in_epoch, later=later) as meter:
         began_s = time.monotonic()  # before a batch is fetched: waiting for windows is part of a step
         for batch in run.windows.batches(order, settings.batch_size, progress.step_in_epoch, run.team.share):
             rate = _rate(settings, progress, steps)

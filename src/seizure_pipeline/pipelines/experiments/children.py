@@ -22,7 +22,7 @@ from seizure_pipeline.remote.journal import UNFINISHED, Call, Journal
 
 PIPELINES = ("training", "evaluation", "outcome")
 LOCK, ORDER, OUTCOME = "running.lock", "run.yml", "outcome.json"
-LONGEST_ERROR = 500
+LONGEST_ERROR = 20_000  # names of all recordings of a batch; what is printed is cut where it is printed
 LONGEST_NEWS = 70
 
 

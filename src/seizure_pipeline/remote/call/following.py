@@ -158,7 +158,8 @@ class Voice:
         if self._meter is None or title != self._title:
             self.end()
             self._title, self._done, self._total = title, done, total
-            self._meter = ProgressMeter(title, total, str(facts["unit"]), int(facts["done_before"])).__enter__()
+            unit, done_before, later = str(facts["unit"]), int(facts["done_before"]), int(facts["later"])
+            self._meter = ProgressMeter(title, total, unit, done_before, later=later).__enter__()
         note = str(facts.get("note") or "")
         spent = f"{self.usd:.2f} USD" if self.usd else ""
         self._done = max(done, self._done)

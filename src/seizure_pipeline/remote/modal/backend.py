@@ -20,7 +20,7 @@ from seizure_pipeline.remote.modal.app import app_of, name_of, queue_name, secre
 from seizure_pipeline.remote.modal.errors import describe, is_result, plainly, translated
 from seizure_pipeline.remote.modal.events import LOOK_S, Heard, lines_of
 from seizure_pipeline.remote.modal.function import CALL_ID, events_of, first_word_of, word_for
-from seizure_pipeline.remote.modal.image import PROJECT, python_minor, shipped
+from seizure_pipeline.remote.modal.image import PROJECT, not_a_checkout, python_minor, shipped
 from seizure_pipeline.remote.modal.limits import GPUS, refused, volume_path
 from seizure_pipeline.remote.records import Event, Outcome, Request
 from seizure_pipeline.remote.settings import Rates, RemoteSettings, Resources
@@ -44,7 +44,7 @@ class ModalBackend:
 
     def problems(self, machines: Sequence[Resources]) -> list[str]:
         """What Modal would refuse or lacks, a line each, that it does not answer included; asks, changes nothing."""
-        return [*refused(self._settings, machines, python_minor()), *self._missing()]
+        return [*not_a_checkout(self._project), *refused(self._settings, machines, python_minor()), *self._missing()]
 
     def rates(self) -> Rates | None:
         """The workspace's prices of now; None where Modal does not tell them."""

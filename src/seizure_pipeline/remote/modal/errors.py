@@ -35,6 +35,7 @@ UNREACHABLE = (
     exception.MountUploadTimeoutError,
     *_WIRE,
 )
+NEW_TOKEN = "modal token new"  # the client names it too, in some of its refusals
 REFUSED = (exception.AuthError, exception.PermissionDeniedError)
 BUSY = (exception.ResourceExhaustedError, queue.Full)
 OF_THE_WAY = (exception.Error, GRPCError, queue.Full, *_WIRE)
@@ -78,9 +79,9 @@ def is_result(error: BaseException) -> bool:
 def translated(error: BaseException, doing: str) -> RemoteError:
     """The same error in this project's classes."""
     if isinstance(error, REFUSED):
-        return RemoteError(
-            f"{doing}: Modal refuses {_token()}: {error}; `modal token new` makes one, `modal profile` picks one"
-        )
+        told = str(error).rstrip(".")
+        remedy = "`modal profile` picks another" if NEW_TOKEN in told else f"`{NEW_TOKEN}` makes one, `modal profile` picks one"
+        return RemoteError(f"{doing}: Modal refuses {_token()}: {told}; {remedy}")
     if isinstance(error, BUSY):
         return LostContact(f"{doing}: Modal has no room for it now (a queue is full, or a limit reached): {describe(error)}")
     if isinstance(error, UNREACHABLE) or _is_aborted(error):

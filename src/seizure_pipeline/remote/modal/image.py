@@ -62,6 +62,17 @@ def image_of(settings: ImageSettings, project: Path, shipped: Path) -> modal.Ima
     return image.add_local_dir(shipped, PROJECT)
 
 
+def not_a_checkout(project: Path) -> list[str]:
+    """Why no image can be made of a project that has configuration alone, as `new-project` begins it."""
+    lacking = [name for name in ("requirements/constraints.txt", "src/seizure_pipeline") if not (project / name).exists()]
+    if not lacking:
+        return []
+    return [
+        f"{project} has no {' and no '.join(lacking)}, of which Modal's image is built: a project of the installed package has "
+        f"neither; give the command in a checkout of the source, with this project's conf/ copied there"
+    ]
+
+
 @contextmanager
 def shipped(project: Path) -> Iterator[Path]:
     """A folder of what goes to the far machine: source and configuration, never a credential, never conf/local.
