@@ -47,7 +47,7 @@ def test_what_was_not_made_yet_is_named_with_the_commands_that_make_it(
     own = f",own_recordings={small_corpus}" if pipeline == "detection" else ""
     told = refused(bare, "--env", "smoke", "--pipelines", pipeline, f"--params=data_root={bare / 'data'}{own}")
     assert all(f"{name} ({bare / 'data'}" in told for name in missing)
-    assert told.strip().endswith(f"Run first, with the same --params: kedro generate-corpus --env smoke; {first}")
+    assert told.strip().endswith(f"Run first: kedro generate-corpus --env smoke; {first} (with the same --params)")
 
 
 def test_only_what_is_missing_is_to_be_run_first(bare: Path) -> None:
@@ -55,7 +55,7 @@ def test_only_what_is_missing_is_to_be_run_first(bare: Path) -> None:
         (bare / "data" / name).parent.mkdir(parents=True, exist_ok=True)
         (bare / "data" / name).touch()
     told = refused(bare, "--pipelines", "evaluation", f"--params=data_root={bare / 'data'}")
-    assert told.strip().endswith("kedro run --pipelines windowing")
+    assert told.strip().endswith("kedro run --pipelines windowing (with the same --params)")
 
 
 def test_a_missing_corpus_is_generated_or_named(bare: Path) -> None:

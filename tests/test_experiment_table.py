@@ -34,7 +34,7 @@ def table_of(overrides: dict[str, Any], preset: str = "plain") -> dict[str, Any]
         (table_of({"windowing.windows.stride_s": 5.0}), r"a: windowing\.windows\.stride_s cannot be overridden"),
         (table_of({"corpus.layout": "tusz"}), r"a: corpus\.layout cannot be overridden"),
         (table_of({}, "fancy"), "a: no preset 'fancy'; there are plain"),
-        ({**table_of({}), "at_onec": 2}, r"experiments\.at_onec: Extra inputs"),
+        ({**table_of({}), "at_onec": 2}, r"experiments\.at_onec: nothing reads that"),
         ({**table_of({}), "runs": {"../a": {"preset": "plain"}}}, "names a folder"),
     ],
 )

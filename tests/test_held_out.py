@@ -34,7 +34,7 @@ from seizure_pipeline.summary import print_next, print_results
 
 CHECKPOINT = {"run": "r", "weights_sha256": "w"}
 POST = PostProcessingSettings()
-TOKENS = 16 * 600
+TOKENS, STRIDE_S = 16 * 600, 10.0
 SEIZURES = ((100.0, 130.0), (300.0, 360.0))
 DETECTORS = ("model", "one", "two")
 REPORTED = {"metrics": "metrics.json", "evaluation_report": "evaluation.html"}
@@ -61,7 +61,7 @@ def written(folder: Path, rows: list[IndexRow], seed: int = 0) -> pd.DataFrame:
         own = seed if each.split == "eval" else 0
         return {name: noise(each, 10 * own + k, 2.0 - k) for k, name in enumerate(DETECTORS)}
 
-    return evaluation.trace_table(rows, keep_traces(rows, folder, make, {"seed": seed}, "made up"))
+    return evaluation.model_trace_table(rows, keep_traces(rows, folder, make, {"seed": seed}, "made up"), STRIDE_S)
 
 
 DEV_ROWS = [row(f"d{k}", "dev", f"patient {k // 2}") for k in range(6)]
@@ -116,7 +116,7 @@ def test_a_frozen_point_scores_on_its_own_recordings_what_it_was_chosen_for(tmp_
         return {"model": noise(replace(each, recording_id=each.recording_id.removeprefix("t")), 0)}
 
     rows = [*DEV_ROWS, *twins]
-    index = evaluation.trace_table(rows, keep_traces(rows, tmp_path, make, {}, "made up"))
+    index = evaluation.model_trace_table(rows, keep_traces(rows, tmp_path, make, {}, "made up"), STRIDE_S)
     metrics, point, found = scored(tmp_path, index, operating_budget_per_24h=10.0)
     assert found["frozen_sensitivity"] == point["sensitivity"] == metrics["sensitivity_at_10fa"] > 0
     assert found["frozen_false_alarms_per_24h"] == pytest.approx(point["false_alarms_per_24h"])

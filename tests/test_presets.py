@@ -8,7 +8,7 @@ import pytest
 from kedro.framework.startup import bootstrap_project
 from test_command_line import REPOSITORY, kedro
 
-from seizure_pipeline import cli
+from seizure_pipeline.commands import running
 
 
 @pytest.fixture(autouse=True, scope="module")
@@ -17,7 +17,7 @@ def _project() -> None:
 
 
 def with_preset(name: str, env: str | None = None, **params: Any) -> dict[str, Any]:
-    return cli._with_preset(name, {"env": env, "conf_source": None, "params": params})
+    return running.with_preset(name, {"env": env, "conf_source": None, "params": params})
 
 
 @pytest.mark.parametrize(("env", "windows"), [(None, 60), ("workstation", 4000)])

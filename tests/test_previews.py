@@ -77,3 +77,9 @@ def test_folders_arrays_facts_and_pictures_show_what_is_in_them(tmp_path: Path) 
     figures = FiguresDataset(filepath=str(tmp_path / "figures"))
     figures.save({"b.png": Figure(), "a.png": Figure(figsize=(1, 1))})
     assert figures.preview().startswith("iVBORw0KGgo")  # PNG in base64
+
+
+def test_facts_that_are_records_are_shown_below_their_description(tmp_path: Path) -> None:
+    dataset = FactsDataset(filepath=str(tmp_path / "facts.json"), metadata=METADATA)
+    dataset.save([{"name": "a"}])
+    assert json.loads(dataset.preview()) == METADATA | {"records": [{"name": "a"}]}

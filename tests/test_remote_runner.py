@@ -38,7 +38,13 @@ def test_what_comes_home_is_what_a_local_run_makes(both: tuple[Path, str, str]) 
     assert {name for name in far if not name.startswith("remote/")} == {
         name for name in near if not name.startswith("06_models/") or "/best/" in name or name.endswith("checkpoint.json")
     }
-    times = ("training_history", ".png", "operating_curve.json", "unchanged.json")  # of what ran, and of what drew it
+    times = (
+        "training_history",
+        ".png",
+        "operating_curve.json",
+        "unchanged.json",
+        "node_seconds.json",
+    )  # of what ran, and of what drew it
     same = [name for name in far if not name.startswith("remote/") and not any(part in name for part in times)]
     assert [name for name in same if far[name] != near[name]] == []
     assert {"06_models/checkpoint.json", "08_reporting/metrics.json"} < set(same)

@@ -45,6 +45,7 @@ FACTS = {
 SAYS = "seizure_pipeline.mlflow_runs.registry"
 METRICS = {"sensitivity_at_10fa": 0.5, "auroc": 0.9, "seizures": 8, "hours": 2.0, "recordings": 4, "patients": 3}
 FAR = InferenceSettings(stride_s=4.0)
+BY_FAR = {"stride_s": 4.0}
 CLOSE = InferenceSettings(stride_s=1.0, batch_size=8)
 
 
@@ -74,7 +75,7 @@ def point(checkpoint: Path) -> dict[str, Any]:
     """An operating point at which the network detects every rise of its probability."""
     weights = json.loads((checkpoint / "config.json").read_text())["weights_sha256"]
     each = PostProcessingSettings(off_ratio=1.0, merge_gap_s=0.0, min_duration_s=0.0).model_dump(mode="json")
-    return POINT | {"weights_sha256": weights, "post_processing": each}
+    return POINT | {"weights_sha256": weights, "post_processing": each, "stride_s": CLOSE.stride_s}
 
 
 @pytest.fixture(scope="module")
@@ -86,7 +87,7 @@ def recording(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def saved(checkpoint: Path, point: dict[str, Any], tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The MLflow model of the network, whose threshold belongs to windows a second apart."""
     folder = tmp_path_factory.mktemp("saved") / "model"
-    save_model(folder, checkpoint, point, CLOSE)
+    save_model(folder, checkpoint, point)
     return folder
 
 
@@ -113,7 +114,7 @@ def test_the_saved_model_detects_what_the_settings_of_its_threshold_detect_and_o
     answer = predicted(saved, str(recording))
     assert told(answer) == expected
     assert set(answer["path"]) == {str(recording)}
-    assert expected != detected(checkpoint, point, FAR, recording)
+    assert expected != detected(checkpoint, point | BY_FAR, FAR, recording)
     told_twice = predicted(saved, str(recording), str(recording), batch_size=64)
     assert told(told_twice) == 2 * expected
 
@@ -181,7 +182,7 @@ class Registered:
 @pytest.fixture
 def registered(checkpoint: Path, point: dict[str, Any], tmp_path: Path, caplog: pytest.LogCaptureFixture) -> Registered:
     caplog.set_level(logging.INFO, SAYS)
-    made = MadeDetector(checkpoint, FACTS, point, CLOSE, METRICS, "dev of seven", is_collapsed=False)
+    made = MadeDetector(checkpoint, FACTS, point, METRICS, "dev of seven", is_collapsed=False)
     return Registered(Store(tmp_path), made, caplog)
 
 
@@ -210,6 +211,20 @@ def test_an_alias_that_was_moved_by_hand_is_what_later_versions_must_beat(regist
     assert registered.best == "3"
 
 
+def test_the_same_detector_again_does_not_undo_an_alias_that_was_moved_by_hand(registered: Registered) -> None:
+    registered.scored(0.3)
+    registered.scored(0.7)
+    registered.store.client.set_registered_model_alias(NAME, "best", "1")
+    registered.threshold -= 0.001
+    assert "version 2 again; best stays version 1" in registered.scored(0.7)[1]
+    assert registered.best == "1"
+
+
+def test_another_stride_than_that_of_the_threshold_is_refused(checkpoint: Path, point: dict[str, Any]) -> None:
+    with pytest.raises(ValueError, match=r"inference.stride_s is 4 s, its threshold was chosen with 1 s"):
+        load_chain(checkpoint, point, FAR)
+
+
 def test_a_version_carries_its_threshold_what_it_found_and_what_it_was_trained_on(registered: Registered) -> None:
     run_id = registered.store.log(
         "a run", trained_on=f"9 recordings of 3 patients, 4.00 h; cache {TRAINED_FROM}", git_commit="c"
@@ -236,8 +251,8 @@ def test_the_same_detector_is_registered_once_and_one_by_another_stride_is_anoth
     assert registered.register()[0] == "1"
     version, line = registered.register()
     assert version == "1"
-    assert "version 1 again; it is best already" in line
-    assert registered.register(inference=FAR)[0] == "2"
+    assert "version 1 again; best stays version 1" in line
+    assert registered.register(operating_point=registered.made.operating_point | BY_FAR)[0] == "2"
     sources = {version.source for version in registered.versions}
     assert len(sources) == 2
 
@@ -246,7 +261,7 @@ def test_a_run_that_makes_a_second_detector_leaves_the_first_as_it_was(registere
     registry, run_id = Registry(registered.store.client, NAME), registered.store.log("a run")
     registry.register(registered.made, run_id)
     first = predicted(Path(registered.versions[0].source.removeprefix("file://")), str(recording))
-    registry.register(replace(registered.made, inference=FAR), run_id)
+    registry.register(replace(registered.made, operating_point=registered.made.operating_point | BY_FAR), run_id)
     (again,) = (version for version in registered.versions if str(version.version) == "1")
     assert predicted(Path(again.source.removeprefix("file://")), str(recording)).equals(first)
 
@@ -295,12 +310,11 @@ def test_what_a_run_made_is_put_together_from_its_datasets(checkpoint: Path, poi
         "checkpoint": {"folder": "best", "weights_sha256": weights, "best_epoch": 2},
         "models": checkpoint.parent,
         "training_history": pd.DataFrame({"epoch": [1, 2, 3], "collapsed": [0.0, 1.0, 0.0]}),
-        "params:inference": CLOSE.model_dump(mode="json"),
         "metrics": METRICS,
         "trace_index": index,
     }
     catalog = DataCatalog({name: MemoryDataset(data) for name, data in made.items()})
     found = made_detector(catalog, point)
-    assert (found.inference, found.facts, found.is_collapsed) == (CLOSE, FACTS, True)
+    assert (found.operating_point, found.facts, found.is_collapsed) == (point, FACTS, True)
     with pytest.raises(CheckpointError, match="run training again"):
         made_detector(catalog, point | {"weights_sha256": "0" * 64})

@@ -51,7 +51,8 @@ class FactsDataset(JSONDataset):  # type: ignore[misc]
     def preview(self) -> JSONPreview:
         """The facts, and the description as the first of them."""
         facts = json.loads(super().preview()) if self.exists() else {}
-        return JSONPreview(json.dumps({"description": description_of(self.metadata), **facts}))
+        named = facts if isinstance(facts, dict) else {"records": facts}
+        return JSONPreview(json.dumps({"description": description_of(self.metadata), **named}))
 
 
 class CorpusDataset(AbstractDataset[NoReturn, Folder]):

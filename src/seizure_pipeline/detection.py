@@ -70,13 +70,18 @@ class DetectedRecording:
 def load_chain(checkpoint: Path, operating_point: dict[str, Any], inference: InferenceSettings) -> TrainedChain:
     """The chain of a checkpoint with its threshold.
 
-    Raises CheckpointError if the threshold was chosen for other weights, ValueError if there is no threshold or the
-    electrodes are not those of this package."""
+    Raises CheckpointError if the threshold was chosen for other weights, ValueError if there is no threshold, if it was
+    chosen with another stride, or if the electrodes are not those of this package."""
     model, facts = load_checkpoint(checkpoint)
     check_device(inference.device, model=model.settings)
     if tuple(facts["electrodes"]) != ELECTRODES:
         raise ValueError(f"{checkpoint}: trained on electrodes {facts['electrodes']}, this package has {ELECTRODES}")
     check_weights(checkpoint, operating_point["weights_sha256"])
+    if inference.stride_s != operating_point["stride_s"]:
+        raise ValueError(
+            f"{checkpoint}: inference.stride_s is {inference.stride_s:g} s, its threshold was chosen with "
+            f"{operating_point['stride_s']:g} s; detect with that, or evaluate again with this"
+        )
     if operating_point["threshold"] is None:
         raise ValueError(
             f"{checkpoint}: no threshold met {operating_point['budget_per_24h']:g} false alarms per 24 h on split "

@@ -68,11 +68,14 @@ class InputsCheck:
         if not needed:
             return "; no pipeline makes it"
         corpus: Any = catalog["corpus"]
-        is_to_generate = "ingestion" in needed and self._layout == "synthetic" and not corpus.exists()
-        commands = ["kedro generate-corpus"] if is_to_generate else []
-        commands.append("kedro run" if {"ingestion", "training"} <= {*needed} else f"kedro run --pipelines {','.join(needed)}")
-        told = "; ".join(_with_env(command, run_params) for command in commands)
-        return f". Run first{', with the same --params' if run_params['runtime_params'] else ''}: {told}"
+        given = run_params["runtime_params"] or {}
+        run = "kedro run" if {"ingestion", "training"} <= {*needed} else f"kedro run --pipelines {','.join(needed)}"
+        told = _with_env(run, run_params) + (" (with the same --params)" if given else "")
+        if "ingestion" not in needed or corpus.exists():
+            return f". Run first: {told}"
+        if self._layout != "synthetic" or "corpus_root" in given:
+            return f". There is no corpus at {corpus._filepath}; put it there, or name its place, then run: {told}"
+        return f". Run first: {_with_env('kedro generate-corpus', run_params)}; {told}"
 
 
 def _with_env(command: str, run_params: dict[str, Any]) -> str:
@@ -91,7 +94,7 @@ def _missing(pipeline: Pipeline, catalog: DataCatalog) -> tuple[dict[str, str], 
         is_place = name in PLACES
         if dataset is None or (getattr(dataset, "is_handle", False) and not (is_place and name in read_here)):
             continue
-        where = str(dataset._filepath)
+        where = str(getattr(dataset, "_filepath", None) or getattr(dataset, "_path", ""))  # PartitionedDataset's
         if where and not dataset.exists():
             (places if is_place else files)[name] = where
     return places, files

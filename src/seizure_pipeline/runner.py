@@ -29,7 +29,14 @@ LEDGER = "reporting"  # the dataset whose folder holds the ledger
 
 
 class UnchangedNodesRunner(SequentialRunner):
-    """Runs nodes one after the other in this process, but for pure ones that would make again what is there."""
+    """Runs nodes one after the other in this process, but for pure ones that would make again what is there.
+
+    Raises ValueError for `--async`: hooks count on outputs that are saved in their order."""
+
+    def __init__(self, is_async: bool = False) -> None:
+        if is_async:
+            raise ValueError("--async: outputs are saved one after the other here; leave it out, or name another --runner")
+        super().__init__()
 
     def _get_executor(self, max_workers: int) -> Executor:  # type: ignore[override]
         return Inline()

@@ -15,8 +15,10 @@ from seizure_pipeline.evaluation.traces import (
     SCORED,
     keep_baseline_traces,
     load_traces,
+    model_trace_table,
     model_traces,
     scored_rows,
+    stride_of,
     trace_rows,
     trace_table,
 )
@@ -38,10 +40,12 @@ __all__ = [
     "held_out_metrics",
     "keep_baseline_traces",
     "load_traces",
+    "model_trace_table",
     "model_traces",
     "operating_record",
     "post_processing_of",
     "scored_rows",
+    "stride_of",
     "trace_rows",
     "trace_table",
 ]

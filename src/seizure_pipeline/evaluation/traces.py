@@ -19,7 +19,7 @@ REASONS_TOLD = 3
 MODEL = "model"
 SCORED = DEV, EVAL = "dev", "eval"
 """What is chosen (epoch, threshold, post-processing) is chosen on the first; the second is only ever scored."""
-TRACE = "trace_fingerprint"
+TRACE, STRIDE = "trace_fingerprint", "stride_s"
 
 
 def scored_rows(rows: list[IndexRow], settings: EvaluationSettings) -> list[IndexRow]:
@@ -52,9 +52,19 @@ def trace_table(rows: list[IndexRow], marks: list[str]) -> pd.DataFrame:
     return table_from_rows(rows).assign(**{TRACE: marks})
 
 
+def model_trace_table(rows: list[IndexRow], marks: list[str], stride_s: float) -> pd.DataFrame:
+    """The index of the model's traces of `rows`, with the spacing of the windows that they are the mean of."""
+    return trace_table(rows, marks).assign(**{STRIDE: stride_s})
+
+
 def trace_rows(table: pd.DataFrame) -> list[IndexRow]:
     """The recordings of a `trace_table`."""
-    return rows_from_table(table.drop(columns=TRACE))
+    return rows_from_table(table.drop(columns=[TRACE, STRIDE], errors="ignore"))
+
+
+def stride_of(table: pd.DataFrame) -> float:
+    """The spacing in seconds of the windows behind the traces of a `model_trace_table`."""
+    return float(table[STRIDE].iloc[0])
 
 
 def load_traces(folder: Path, table: pd.DataFrame, split: str) -> dict[str, list[Trace]]:

@@ -64,8 +64,8 @@ class CountedRuns:
         RunNotFound where there are no two such runs."""
         with self._reading():
             found: list[Run] = []
-            for run in self._search(""):
-                if (not found or run.data.tags.get(CORPUS) == found[0].data.tags.get(CORPUS)) and self._has_counts(run):
+            for run in self._search(f"tags.{CORPUS} != ''"):
+                if (not found or run.data.tags[CORPUS] == found[0].data.tags[CORPUS]) and self._has_counts(run):
                     found.append(run)
                 if len(found) == 2:
                     return self._counted(found[1]), self._counted(found[0])

@@ -18,13 +18,13 @@ REQUIREMENTS = ["seizure-pipeline"]
 EXAMPLE_PATH = "/recordings/patient_s001_t000.edf"
 
 
-def save_model(target: Path, checkpoint: Path, operating_point: Mapping[str, Any], inference: InferenceSettings) -> None:
+def save_model(target: Path, checkpoint: Path, operating_point: Mapping[str, Any]) -> None:
     """Write an MLflow model that takes EDF paths and returns detections; weights stay safetensors, nothing is pickled.
 
-    What its detections depend on is fixed with its threshold: weights, post-processing, the stride of `inference`. Where
-    they are computed is the choice of whoever loads it: `model_config` has `device`, the CPU unless told, and `batch_size`."""
+    What its detections depend on is fixed with its threshold: weights, post-processing, stride. Where they
+    are computed is the choice of whoever loads it: `model_config` has `device`, the CPU unless told, and `batch_size`."""
     point = target.parent / "operating_point.json"
-    point.write_text(json.dumps({**operating_point, "stride_s": inference.stride_s}))
+    point.write_text(json.dumps(dict(operating_point)))
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # hints about type hints; the signature is explicit
         mlflow.pyfunc.save_model(
@@ -34,7 +34,7 @@ def save_model(target: Path, checkpoint: Path, operating_point: Mapping[str, Any
             pip_requirements=REQUIREMENTS,
             signature=_signature(),
             input_example=pd.DataFrame({"path": [EXAMPLE_PATH]}),
-            model_config={"device": "cpu", "batch_size": inference.batch_size},
+            model_config={"device": "cpu", "batch_size": InferenceSettings().batch_size},
         )
 
 

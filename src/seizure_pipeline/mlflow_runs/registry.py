@@ -24,7 +24,6 @@ from seizure_pipeline.cache import rows_from_table
 from seizure_pipeline.cache.index import cache_fingerprint
 from seizure_pipeline.configuration import fingerprint
 from seizure_pipeline.evaluation import DEV
-from seizure_pipeline.inference.settings import InferenceSettings
 from seizure_pipeline.mlflow_runs.model import save_model
 from seizure_pipeline.scoring.names import AUROC, COLLAPSED, sensitivity_name
 
@@ -34,16 +33,17 @@ RANKED_BY = sensitivity_name(10.0)
 DETECTOR, DEV_RECORDINGS, TRAINED_ON = "detector", "dev_recordings", "trained_on"
 OF_RUN = ("corpus_fingerprint", "cache_fingerprint", "git_commit")
 """Tags of the run that its version gets too."""
+OF_DETECTIONS = ("weights_sha256", "threshold", "post_processing", "stride_s")
+RANKED = "ranked"
 
 
 @dataclass(frozen=True, slots=True)
 class MadeDetector:
-    """What a run made: weights, the operating point that dev gave them, how dev was run through them, and what came of it."""
+    """What a run made: weights, the operating point that dev gave them, and what came of it."""
 
     checkpoint: Path
     facts: Mapping[str, Any]
     operating_point: Mapping[str, Any]
-    inference: InferenceSettings
     metrics: Mapping[str, Any]
     dev_recordings: str
     is_collapsed: bool
@@ -51,8 +51,7 @@ class MadeDetector:
     @property
     def identity(self) -> str:
         """Fingerprint of all that its detections depend on."""
-        point = {name: self.operating_point[name] for name in ("weights_sha256", "threshold", "post_processing")}
-        return fingerprint({**point, "stride_s": self.inference.stride_s})
+        return fingerprint({name: self.operating_point[name] for name in OF_DETECTIONS})
 
 
 def made_detector(catalog: DataCatalog, operating_point: Mapping[str, Any]) -> MadeDetector:
@@ -68,7 +67,6 @@ def made_detector(catalog: DataCatalog, operating_point: Mapping[str, Any]) -> M
         checkpoint=checkpoint,
         facts=facts,
         operating_point=operating_point,
-        inference=InferenceSettings.model_validate(catalog.load("params:inference")),
         metrics=catalog.load("metrics"),
         dev_recordings=dev_fingerprint(catalog.load("trace_index")),
         is_collapsed=bool(history.loc[record["best_epoch"], COLLAPSED]),
@@ -119,16 +117,15 @@ class Registry:
             return None
         found = self._client.search_model_versions(f"name='{self.name}' and tags.{DETECTOR}='{made.identity}'")
         version = found[0] if found else self._create(made, run_id)
-        log.info(
-            "registered model %s: version %s%s; %s", self.name, version.version, " again" if found else "", self._rank(version)
-        )
+        again = " again" if found else ""
+        log.info("registered model %s: version %s%s; %s", self.name, version.version, again, self._ranked(version))
         return str(version.version)
 
     def _create(self, made: MadeDetector, run_id: str) -> ModelVersion:
         """A version with all its tags at once: nothing finds it before it is whole."""
         folder = f"model_{made.identity}"  # a run that is taken up again may make another one
         with tempfile.TemporaryDirectory() as temporary:
-            save_model(Path(temporary) / folder, made.checkpoint, made.operating_point, made.inference)
+            save_model(Path(temporary) / folder, made.checkpoint, made.operating_point)
             self._client.log_artifacts(run_id, str(Path(temporary) / folder), folder)
         try:
             self._client.create_registered_model(self.name)
@@ -138,6 +135,15 @@ class Registry:
         run = self._client.get_run(run_id)
         tags = _tags(made, run.data.tags)
         return self._client.create_model_version(self.name, f"{run.info.artifact_uri}/{folder}", run_id, tags=tags)
+
+    def _ranked(self, version: ModelVersion) -> str:
+        """Rank a version once, lest the same run again undo an alias that was moved by hand."""
+        if RANKED not in version.tags:
+            said = self._rank(version)
+            self._client.set_model_version_tag(self.name, version.version, RANKED, "once")
+            return said
+        held = self._held()
+        return f"{BEST} stays version {held.version}" if held else f"nothing is {BEST}"
 
     def _rank(self, version: ModelVersion) -> str:
         """Move the alias to `version` if it is better than the one that has it; which is the best now, and why."""
@@ -176,7 +182,7 @@ def _tags(made: MadeDetector, of_run: Mapping[str, str]) -> dict[str, str]:
         TRAINED_ON: read if read.endswith(cache) else f"cache {cache}",  # the index may be another since
         "post_processing": json.dumps(point["post_processing"]),
         "settings_tried": point["settings_tried"],
-        "stride_s": made.inference.stride_s,
+        "stride_s": point["stride_s"],
         "weights_sha256": point["weights_sha256"],
         "training_run": made.facts["run"],
         **figures,

@@ -16,7 +16,7 @@ from seizure_pipeline.model.electrode_graph import GraphLayer
 from seizure_pipeline.model.tcn import ChannelNorm, ResidualBlock, TemporalEncoder
 
 BRANCH_SHARE = 0.5
-"""Root mean square of a branch over that of the residual path, before training. At 0.1 (LayerScale, Touvron et al. 2021) 350
+"""Root mean square of a branch over that of the residual path, before training. At 0.1 (LayerScale, Touvron et al. 2021) 234
 steps are too few for the branches to come into play (benchmarks/first_scale.py)."""
 SCAN_SHARE = 1 / sqrt(3)  # root mean square of Mamba2's output: out_proj's uniform weights have variance 1 / (3 inputs)
 

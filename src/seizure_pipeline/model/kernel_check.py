@@ -13,6 +13,7 @@ import torch
 from torch import Tensor, nn
 
 from seizure_pipeline.model.bimamba import BidirectionalLayer
+from seizure_pipeline.model.cuda.compiler import failures
 from seizure_pipeline.model.detector import Detector, parameter_groups
 from seizure_pipeline.model.part_checks import PartCheck, check_parts, relative_error
 from seizure_pipeline.model.settings import SAMPLES_PER_TOKEN, ModelSettings, StreamSettings
@@ -124,7 +125,7 @@ def _ran_or_not(name: str, stream: StreamSettings, tokens: int, device: str, pre
     """`check_layer`, or why it did not run: a finding beside the others."""
     try:
         return check_layer(name, stream, tokens, device, precision)
-    except RuntimeError as error:
+    except failures() as error:
         heads, why = stream.expand * stream.features // stream.head_dim, " ".join(str(error).split())
         return ScanCheck(f"{name}, {precision}", tokens, heads, stream.head_dim, stream.state, {}, LIMITS[device], why)
 

@@ -9,6 +9,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from seizure_pipeline.model.cuda.compiler import failures
 from seizure_pipeline.model.cuda.convolution import MULTIPLE, dilated_convolution
 from seizure_pipeline.model.electrode_graph import keep_strongest, laplacian_positions, normalised
 from seizure_pipeline.model.settings import ModelSettings
@@ -81,7 +82,7 @@ def _checked(part: str, found: Callable[[], dict[str, float]], limit: float) -> 
     """A kernel that does not run is a finding beside the others, so that one run of the check names all of them."""
     try:
         return PartCheck(part, found(), limit)
-    except RuntimeError as error:
+    except failures() as error:
         return PartCheck(part, {}, limit, " ".join(str(error).split()))
 
 

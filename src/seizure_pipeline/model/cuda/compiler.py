@@ -13,6 +13,15 @@ LEAST_CAPABILITY = (8, 0)  # the first whose tensor cores know bfloat16
 Launch = Any  # of torch.cuda._utils: called with grid, block, arguments and bytes of shared memory
 
 
+def failures() -> tuple[type[Exception], ...]:
+    """What a kernel raises that cannot be compiled or started: RuntimeError, a missing compiler, and what Triton says."""
+    try:
+        from triton.errors import TritonError
+    except ImportError:
+        return RuntimeError, ImportError
+    return RuntimeError, ImportError, TritonError
+
+
 def kernel(name: str, sources: tuple[str, ...], **sizes: int) -> Launch:
     """Kernel `name` from files of `sources/`, with one macro per size; raises RuntimeError with the compiler's words."""
     return _kernel(name, sources, tuple(sorted(sizes.items())), torch.cuda.current_device())

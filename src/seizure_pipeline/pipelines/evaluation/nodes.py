@@ -44,7 +44,7 @@ def compute_traces(
     rows = evaluation.scored_rows(cache.rows_from_table(window_index), settings)
     folder, weights = models / checkpoint["folder"], checkpoint["weights_sha256"]
     marks = keep_model_traces(window_cache, rows, folder, weights, inference, traces)
-    return evaluation.trace_table(rows, marks)
+    return evaluation.model_trace_table(rows, marks, inference.stride_s)
 
 
 def compute_baselines(
@@ -69,8 +69,8 @@ def score_traces(
     metrics = with_intervals(summarise(scored, curve, used), gather_evidence(scored, used), BootstrapSettings())
     facts = {"split": evaluation.DEV, "run": checkpoint["run"], "settings_tried": tried}
     point = evaluation.operating_record(curve, settings, used, tried)
-    weights = {"run": checkpoint["run"], "weights_sha256": checkpoint["weights_sha256"]}
-    return metrics | facts, point | weights
+    made_by = {name: checkpoint[name] for name in ("run", "weights_sha256")}
+    return metrics | facts, point | made_by | {"stride_s": evaluation.stride_of(trace_index)}
 
 
 def score_held_out(trace_index: pd.DataFrame, traces: Path, operating_point: dict[str, Any]) -> dict[str, Any]:
