@@ -252,7 +252,8 @@ def corpus(needs: Needs) -> Finding:
         return Finding("corpus", "missing", "corpus_root is not set", cost)
     if protocol_of(url) in LOCAL_PROTOCOLS and not needs.path_of(url).exists():
         if layout == "synthetic":
-            return Finding("corpus", "absent", f"{url} is not there yet", "one command: kedro generate-corpus")
+            command = "one command: kedro generate-corpus, with the same --env"
+            return Finding("corpus", "absent", f"{url} is not there yet", command)
         return Finding("corpus", "missing", f"{url}: no such folder", cost)
     return _listed(url, place, needs, cost)
 
@@ -279,6 +280,8 @@ def _listed(url: str, place: Mapping[str, Any], needs: Needs, cost: str) -> Find
     finally:
         giving_up.cancel()
     recordings = sum(file.path.lower().endswith((".edf", ".bdf")) for file in files)
+    if not recordings:
+        return Finding("corpus", "missing", f"{url}: no EDF or BDF file", cost)
     return Finding("corpus", "ok", f"{url}: {recordings} recordings, listed in {time.monotonic() - began_s:.1f} s")
 
 

@@ -41,7 +41,8 @@ def choose_runner(options: dict[str, Any]) -> None:
         told = {name: value for name, value in given.items() if name not in ONE_COMMAND_ONLY}
         options["runner_params"]["context"] = {**_context(options, configuration), "runner_params": told}
     elif vain := sorted(ONE_COMMAND_ONLY & given.keys()):
-        raise ValueError(f"--runner-params {', '.join(vain)}: {options['runner']} sends nothing elsewhere; give --env")
+        named = f"--runner-params {', '.join(vain)}: {options['runner']}"
+        raise ValueError(f"{named} sends nothing elsewhere; give --env isolated, modal or modal_smoke")
     _check_takes(runner, options["runner_params"])
 
 

@@ -158,10 +158,12 @@ class MlflowRun:
             log.warning("run %s stays open: %s", self._id, error)
 
     def _create(self, experiment: str, run_params: Mapping[str, Any], parameters: Mapping[str, Any]) -> None:
-        name = "+".join(sorted(run_params["pipeline_names"] or ["default"], key=_order))
+        pipelines = "+".join(sorted(run_params["pipeline_names"] or ["default"], key=_order))
+        env = run_params.get("env") or "base"
+        name = f"{pipelines} {env} {run_params['run_id'][5:16]}"
         parent, child = _place_among_others(run_params)
         tags = _tags(run_params) | ({PARENT: parent} if parent else {})
-        run = self._client.create_run(experiment, run_name=child or f"{name} {run_params['run_id'][5:16]}", tags=tags)
+        run = self._client.create_run(experiment, run_name=child or name, tags=tags)
         self._id = str(run.info.run_id)
         short = [Param(key, str(value)[:LONGEST_PARAMETER]) for key, value in parameters.items()]
         self._client.log_batch(self._id, params=short)
