@@ -30,6 +30,7 @@ def answer(url: str) -> Any:
 
 @pytest.fixture
 def flowchart(window: Window, viz: str) -> Window:
+    window.errors()  # of the pages before: MLflow's has some
     window.open(f"{viz}?pid=__default__")  # it remembers what was chosen last
     window.until(DRAWN)
     window.run(DISMISS)
