@@ -110,7 +110,7 @@ def _run(model: Detector, windows: WindowSource, keeper: Keeper, team: Team) -> 
         recompute_activations(model)
     network = team.wrap(model)
     if settings.compile:
-        network = compiled(network, -(-settings.batch_size // settings.accumulate_steps))
+        network = compiled(network, settings.windows_at_once)
     return Run(model, optimizer, average, windows, settings, keeper, team, network)
 
 

@@ -96,6 +96,11 @@ class TrainingSettings(Settings):
     loss: LossSettings = LossSettings()
     optimizer: OptimizerSettings = OptimizerSettings()
 
+    @property
+    def windows_at_once(self) -> int:
+        """Windows that a device's memory is asked to hold: those of one part of an update, in validation too."""
+        return -(-self.batch_size // self.accumulate_steps)
+
     @model_validator(mode="after")
     def _what_is_compiled_is_on_one_device(self) -> TrainingSettings:
         if self.compile and self.devices > 1:

@@ -30,6 +30,7 @@ from seizure_pipeline.scoring.samples import auroc, average_precision, token_lab
 from seizure_pipeline.scoring.streamed import StreamedCurve, StreamedScores
 from seizure_pipeline.training.batches import WindowSource
 from seizure_pipeline.training.collapse import Calls, best_baseline, collapse_figures
+from seizure_pipeline.training.compiling import compiled
 from seizure_pipeline.training.settings import TrainingSettings
 from seizure_pipeline.training.update import autocast
 from seizure_pipeline.windows import TOKEN_RATE_HZ, Window, WindowSettings, lay_windows, stitch
@@ -103,11 +104,13 @@ class Validation:
     def _batches(self, model: Detector, meter: ProgressMeter) -> Iterator[Logits]:
         """Logits (B, L) of each batch; while they are scored, the device computes those of the next."""
         model.eval()
+        windows = self.settings.windows_at_once
+        network = compiled(model, windows) if self.settings.compile else model
         on_their_way: list[_Arriving] = []
         order = np.arange(len(self.source.kinds))
-        for batch in self.source.batches(order, self.settings.batch_size):
+        for batch in self.source.batches(order, windows):
             with autocast(self.settings):
-                on_their_way.append(_Arriving(model(batch.window_BCT)))
+                on_their_way.append(_Arriving(network(batch.window_BCT)))
             if len(on_their_way) > 1:
                 yield _counted(on_their_way.pop(0), meter)
         for last in on_their_way:

@@ -23,7 +23,7 @@ def check_kernels(model: ModelSettings, training: TrainingSettings, windowing: P
 
     check_device(training.device, model=model)
     execution = Execution(training.device, training.precision, training.compile)
-    at_once = -(-training.batch_size // training.accumulate_steps)
+    at_once = training.windows_at_once
     return kernel_report(model, execution, at_once, windowing.windows.window_tokens, training.seed)
 
 
