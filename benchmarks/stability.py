@@ -28,6 +28,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from seizure_pipeline.model.compiling import compiled
 from seizure_pipeline.model.detector import Detector, count_parameters, parameter_groups
 from seizure_pipeline.model.settings import SAMPLES_PER_TOKEN, ModelSettings
 from seizure_pipeline.training.schedule import learning_rate
@@ -137,7 +138,7 @@ def run(model: Detector, windows: Windows, arguments: argparse.Namespace) -> Ite
     """Steps as in training: AdamW, warm-up and cosine, clipped gradients, bfloat16 by autocast where asked."""
     optimizer = torch.optim.AdamW(parameter_groups(model, WEIGHT_DECAY), lr=arguments.rate)
     in_bfloat16 = arguments.precision == "bfloat16"
-    network = torch.compile(model, fullgraph=True, dynamic=False) if arguments.compile else model
+    network = compiled(model, arguments.batch, deterministic=False) if arguments.compile else model
     batches = islice(windows.batches(arguments.batch, arguments.seed), arguments.steps)
     for number, (window_BCT, ictal_BL) in enumerate(batches):
         began_s = time.perf_counter()

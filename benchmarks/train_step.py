@@ -47,8 +47,8 @@ def training_step(model: Detector, arguments: argparse.Namespace) -> Callable[[]
     optimizer = torch.optim.AdamW(parameter_groups(model, 0.05), lr=1e-4, fused=True)
     window_BCT = torch.randn(arguments.batch, 19, TOKENS * SAMPLES_PER_TOKEN, device="cuda")
     ictal_BL = (torch.rand(arguments.batch, TOKENS, device="cuda") > 0.9).float()
-    mode = "reduce-overhead" if arguments.graphs else None
-    forward = torch.compile(model, fullgraph=True, mode=mode) if arguments.compile else model
+    options = {"triton.cudagraphs": arguments.graphs, "deterministic": arguments.deterministic}
+    forward = torch.compile(model, fullgraph=True, options=options) if arguments.compile else model
 
     def step() -> None:
         optimizer.zero_grad(set_to_none=True)
@@ -78,7 +78,8 @@ def _parts(model: Detector, arguments: argparse.Namespace) -> None:
         "pair stream": (model.pair_stream, [torch.randn(batch, TOKENS, 19, 64, device=device, dtype=dtype)]),
     }
     for name, (part, tensors) in inputs.items():
-        forward = torch.compile(part, fullgraph=True) if arguments.compile else part
+        options = {"deterministic": arguments.deterministic}
+        forward = torch.compile(part, fullgraph=True, options=options) if arguments.compile else part
         for tensor in tensors:
             tensor.requires_grad_(name != "encoder")
 
@@ -124,6 +125,7 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--precision", choices=["bfloat16", "float32"], default="bfloat16")
     parser.add_argument("--scan", choices=["auto", "fused", "mamba_ssm", "chunked"], default="auto")
     parser.add_argument("--compile", action="store_true")
+    parser.add_argument("--deterministic", action="store_true", help="as training.deterministic: kernels by rule")
     parser.add_argument("--graphs", action="store_true", help="replay the compiled step as a CUDA graph")
     parser.add_argument("--wait", action=argparse.BooleanOptionalAction, default=True, help="read loss and norm in each step")
     parser.add_argument("--parts", action="store_true")

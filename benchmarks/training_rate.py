@@ -31,12 +31,12 @@ from seizure_pipeline.cache.index import accepted_of_split
 from seizure_pipeline.corpora import CorpusSettings, Folder, examine_entries, find_entries
 from seizure_pipeline.corpora.synthetic.corpus import generate_corpus
 from seizure_pipeline.corpora.synthetic.requirements import SyntheticSettings
+from seizure_pipeline.model.compiling import compiled
 from seizure_pipeline.model.detector import Detector, parameter_groups
 from seizure_pipeline.model.settings import ModelSettings
 from seizure_pipeline.montage import MontageSettings
 from seizure_pipeline.scoring import PostProcessingSettings
 from seizure_pipeline.training.batches import Batch, WindowSource
-from seizure_pipeline.training.compiling import compiled
 from seizure_pipeline.training.nonfinite import gradient
 from seizure_pipeline.training.opening import open_windows
 from seizure_pipeline.training.settings import TrainingSettings
@@ -60,7 +60,7 @@ def main() -> None:
 
 def _compare(model: Detector, held: WindowSource, validate: Validation, settings: TrainingSettings, rounds: int) -> None:
     optimizer = torch.optim.AdamW(parameter_groups(model, 0.05), lr=1e-5)
-    network = compiled(model, settings.batch_size) if settings.compile else model
+    network = compiled(model, settings.batch_size, settings.deterministic) if settings.compile else model
     windows = len(held.kinds)
     steps = windows // settings.batch_size
     order = np.random.default_rng(0).permutation(windows)[: steps * settings.batch_size]

@@ -29,7 +29,7 @@ def report() -> dict[str, Any]:
 def test_the_report_is_plain_and_says_device_versions_errors_and_time(report: dict[str, Any]) -> None:
     assert json.loads(json.dumps(report)) == report
     assert report["device"] == "cpu"
-    assert report["versions"]["torch"] == torch.__version__
+    assert report["versions"]["torch"] in (torch.__version__, torch.__version__.partition("+")[0])  # its wheel may lack +cu130
     assert {scan["stream"]: scan["tokens"] for scan in report["scans"]} == {"electrode_stream": 64, "pair_stream": 64}
     assert all(0 < error < 1e-4 for scan in report["scans"] for error in scan["errors"].values())
     assert 0 < report["step"]["median_s"] < 10

@@ -121,7 +121,8 @@ def test_the_streamed_curve_is_the_curve_of_all_traces(settings: PostProcessingS
     ours, whole = counted.curve(), operating_curve(traces, settings)
     for name in ("thresholds", "tp", "fp"):
         np.testing.assert_array_equal(getattr(ours, name), getattr(whole, name))
-    assert (ours.seizures, ours.hours) == (whole.seizures, whole.hours)
+    assert ours.seizures == whole.seizures
+    assert ours.hours == pytest.approx(whole.hours, rel=1e-12)  # from Python 3.12 on sum() rounds less than adding does
 
 
 def test_a_probability_off_the_grid_is_refused() -> None:

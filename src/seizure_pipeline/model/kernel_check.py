@@ -13,6 +13,7 @@ import torch
 from torch import Tensor, nn
 
 from seizure_pipeline.model.bimamba import BidirectionalLayer
+from seizure_pipeline.model.compiling import compiled
 from seizure_pipeline.model.cuda.compiler import failures
 from seizure_pipeline.model.detector import Detector, parameter_groups
 from seizure_pipeline.model.part_checks import PartCheck, check_parts, relative_error
@@ -31,11 +32,12 @@ NAMES = ("x", "dt", "A", "B", "C")
 
 @dataclass(frozen=True, slots=True)
 class Execution:
-    """How training runs the network: on which device, in which precision, compiled or not."""
+    """How training runs the network: on which device, in which precision, compiled or not, and how."""
 
     device: str
     precision: str = "float32"
     compile: bool = False
+    deterministic: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -152,7 +154,7 @@ def time_step(settings: ModelSettings, execution: Execution, batch_size: int, to
     """Forward, loss, backward and update of the model on random windows, as training does them."""
     device = execution.device
     model = Detector(settings).to(device)
-    network = torch.compile(model, fullgraph=True, dynamic=False) if execution.compile else model
+    network = compiled(model, batch_size, execution.deterministic) if execution.compile else model
     autocast = torch.autocast(device, torch.bfloat16, enabled=execution.precision == "bfloat16")
     optimizer = torch.optim.AdamW(parameter_groups(model, 0.05), lr=1e-4)
     window_BCT = torch.randn(batch_size, settings.electrodes, tokens * SAMPLES_PER_TOKEN, device=device)

@@ -12,13 +12,13 @@ import torch
 from torch import Tensor
 
 from seizure_pipeline.announcements import Stopped, signals_ask_to_stop, stop_if_asked
+from seizure_pipeline.model.compiling import compiled
 from seizure_pipeline.model.detector import Detector, parameter_groups
 from seizure_pipeline.progress import ProgressMeter
 from seizure_pipeline.scoring.names import AUROC, sensitivity_name
 from seizure_pipeline.training.average import Average
 from seizure_pipeline.training.batches import Batch, WindowSource
 from seizure_pipeline.training.collapse import heed_collapse, judged
-from seizure_pipeline.training.compiling import compiled
 from seizure_pipeline.training.diverged import told_where_it_diverges
 from seizure_pipeline.training.keeping import Keeper
 from seizure_pipeline.training.nonfinite import NotFinite, Step, gradient, leave_out
@@ -110,7 +110,7 @@ def _run(model: Detector, windows: WindowSource, keeper: Keeper, team: Team) -> 
         recompute_activations(model)
     network = team.wrap(model)
     if settings.compile:
-        network = compiled(network, settings.windows_at_once)
+        network = compiled(network, settings.windows_at_once, settings.deterministic)
     return Run(model, optimizer, average, windows, settings, keeper, team, network)
 
 

@@ -58,20 +58,21 @@ class TrainingSettings(Settings):
     """One training run.
 
     `batch_size` windows make an update, on however many devices and in however many parts (`accumulate_steps`) they are
-    computed. `compile` compiles the network whole, for one device. `activation_checkpointing` computes the activations of
-    every layer again in the backward pass instead of keeping them. `ema_decay` keeps a moving average of the weights,
-    which is then what is validated and kept. A kill loses `checkpoint_steps` steps or `checkpoint_minutes` minutes at
-    most; live numbers come every `log_every_steps` steps. Of the checkpoints of every `checkpoint_epochs`th epoch the
-    last `checkpoints_kept` stay. `resume_from` names another run, from whose state this one goes on; the settings of both
-    agree but for those in `may_differ` (dotted names). After `collapse_patience` epochs in a row that collapsed (see
-    `collapse`) training stops. An update whose loss or gradient is not finite stops it, too, or is left out
-    (`on_nonfinite: skip`), `nonfinite_skips_max` times at most."""
+    computed. `compile` compiles the network whole, for one device, and `deterministic` makes every compilation give the
+    same bits. `activation_checkpointing` computes the activations of every layer again in the backward pass instead of
+    keeping them. `ema_decay` keeps a moving average of the weights, which is then what is validated and kept. A kill loses
+    `checkpoint_steps` steps or `checkpoint_minutes` minutes at most; live numbers come every `log_every_steps` steps. Of the
+    checkpoints of every `checkpoint_epochs`th epoch the last `checkpoints_kept` stay. `resume_from` names another run, from
+    whose state this one goes on; the settings of both agree but for those in `may_differ` (dotted names). After
+    `collapse_patience` epochs in a row that collapsed (see `collapse`) training stops. An update whose loss or gradient is
+    not finite stops it, too, or is left out (`on_nonfinite: skip`), `nonfinite_skips_max` times at most."""
 
     seed: int = 42
     device: Literal["cpu", "cuda"] = "cpu"
     devices: int = Field(1, ge=1)
     precision: Literal["float32", "bfloat16"] = "float32"
     compile: bool = False
+    deterministic: bool = True
     threads: int | None = Field(None, ge=1)
     epochs: int = Field(100, ge=1)
     batch_size: int = Field(64, ge=1)

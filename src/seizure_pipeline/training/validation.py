@@ -21,6 +21,7 @@ from seizure_pipeline.announcements import stop_if_asked
 from seizure_pipeline.cache import IndexRow
 from seizure_pipeline.inference.scored import trace_of
 from seizure_pipeline.inference.traces import as_probability
+from seizure_pipeline.model.compiling import compiled
 from seizure_pipeline.model.detector import Detector
 from seizure_pipeline.progress import ProgressMeter
 from seizure_pipeline.scoring import FALSE_ALARM_BUDGETS_PER_24H, PostProcessingSettings, names
@@ -30,7 +31,6 @@ from seizure_pipeline.scoring.samples import auroc, average_precision, token_lab
 from seizure_pipeline.scoring.streamed import StreamedCurve, StreamedScores
 from seizure_pipeline.training.batches import WindowSource
 from seizure_pipeline.training.collapse import Calls, best_baseline, collapse_figures
-from seizure_pipeline.training.compiling import compiled
 from seizure_pipeline.training.settings import TrainingSettings
 from seizure_pipeline.training.update import autocast
 from seizure_pipeline.windows import TOKEN_RATE_HZ, Window, WindowSettings, lay_windows, stitch
@@ -105,7 +105,7 @@ class Validation:
         """Logits (B, L) of each batch; while they are scored, the device computes those of the next."""
         model.eval()
         windows = self.settings.windows_at_once
-        network = compiled(model, windows) if self.settings.compile else model
+        network = compiled(model, windows, self.settings.deterministic) if self.settings.compile else model
         on_their_way: list[_Arriving] = []
         order = np.arange(len(self.source.kinds))
         for batch in self.source.batches(order, windows):

@@ -22,7 +22,7 @@ def check_kernels(model: ModelSettings, training: TrainingSettings, windowing: P
     from seizure_pipeline.model.kernel_check import Execution, kernel_report
 
     check_device(training.device, model=model)
-    execution = Execution(training.device, training.precision, training.compile)
+    execution = Execution(training.device, training.precision, training.compile, training.deterministic)
     at_once = training.windows_at_once
     return kernel_report(model, execution, at_once, windowing.windows.window_tokens, training.seed)
 
