@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -58,7 +58,7 @@ def list_cache(folder: Path, parameters: dict[str, Any]) -> None:
     from seizure_pipeline.cache.chains import list_chains
 
     chains = list_chains(folder)
-    wanted = _wanted(parameters)
+    wanted = wanted_chain(parameters)
     for chain in chains:
         click.echo(_line(chain, wanted))
         click.echo(f"    {chain.settings}")
@@ -71,7 +71,7 @@ def prune_cache(folder: Path, parameters: dict[str, Any], names: tuple[str, ...]
     from seizure_pipeline.cache.chains import list_chains, remove_chain
 
     listed = {chain.name: chain for chain in list_chains(folder)}
-    wanted = _wanted(parameters)
+    wanted = wanted_chain(parameters)
     for name in names:
         if name not in listed:
             raise click.ClickException(f"no {name} in {folder}; there are {', '.join(listed) or 'none'}")
@@ -99,7 +99,7 @@ def prune_leftovers(folder: Path, index: Path, parameters: dict[str, Any], sure:
 
     if not index.is_file():
         raise click.ClickException(f"{index}: no such file; the windowing pipeline writes it")
-    wanted = _wanted(parameters)
+    wanted = wanted_chain(parameters)
     files = leftovers(folder, wanted, rows_from_table(pd.read_parquet(index)))
     for path in files:
         click.echo(f"{path}  {path.stat().st_size / MEGABYTE:,.1f} MB")
@@ -112,7 +112,8 @@ def prune_leftovers(folder: Path, index: Path, parameters: dict[str, Any], sure:
     click.echo(f"{len(files)} files deleted")
 
 
-def _wanted(parameters: dict[str, Any]) -> str:
+def wanted_chain(parameters: Mapping[str, Any]) -> str:
+    """The folder of the cache that runs with these parameters read: the fingerprint of their chain."""
     from seizure_pipeline.cache import PreparationSettings
     from seizure_pipeline.cache.chains import chain_fingerprint
     from seizure_pipeline.montage import MontageSettings

@@ -19,6 +19,8 @@ from omegaconf import OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 from yaml import YAMLError
 
+from seizure_pipeline.configuration import nearest
+
 TOLD_PLAINLY = (
     *(ValueError, RuntimeError, OSError),
     *(DatasetError, ParameterValidationError, MissingConfigException, OmegaConfBaseException, YAMLError),
@@ -78,13 +80,12 @@ def check_environment(env: str | None) -> None:
         raise click.ClickException(f"{folder}: no such folder; python -m seizure_pipeline new-project FOLDER begins a project")
     known = sorted(path.name for path in folder.iterdir() if path.is_dir())
     if env is not None and env not in known:
-        raise click.ClickException(f"no environment {env!r} in conf/; there are {', '.join(known)}")
+        raise click.ClickException(f"no environment {env!r} in conf/{nearest(env, known)}")
 
 
 def check_pipelines(names: list[str] | None) -> None:
     """Raise ClickException for a pipeline that has no package below `pipelines`."""
     from seizure_pipeline import pipelines
-    from seizure_pipeline.remote.plan.names import nearest
 
     known = ["__default__", *sorted(module.name for module in pkgutil.iter_modules(pipelines.__path__))]
     for name in names or []:

@@ -24,19 +24,25 @@ class ProjectError(ValueError):
     """A project that cannot be begun or packaged; the message names the file or folder and the rule."""
 
 
+def carried_configuration() -> dict[str, Path]:
+    """The files of conf/ that the installed package carries, by their path below conf/; none where it is a checkout."""
+    files = distribution("seizure-pipeline").files or []
+    return {path.as_posix().partition(CARRIED)[2]: Path(str(path.locate())) for path in files if CARRIED in path.as_posix()}
+
+
 def start_project(folder: Path) -> list[str]:
     """Make the folder of a project that runs the installed package; the environments of its conf/, by name.
 
     Raises ProjectError for a folder that holds something, or where the package carries no configuration."""
     if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
         raise ProjectError(f"{folder}: holds something already; a project begins in a new or empty folder")
-    carried = [path for path in distribution("seizure-pipeline").files or [] if CARRIED in path.as_posix()]
+    carried = carried_configuration()
     if not carried:
         raise ProjectError("the installed package carries no conf/; work in the checkout that it was installed from")
-    for path in carried:
-        target = folder / "conf" / path.as_posix().partition(CARRIED)[2]
+    for name, path in carried.items():
+        target = folder / "conf" / name
         target.parent.mkdir(parents=True, exist_ok=True)
-        shutil.copyfile(str(path.locate()), target)
+        shutil.copyfile(path, target)
     for name, content in FILES.items():
         (folder / name).parent.mkdir(exist_ok=True)
         (folder / name).write_text(content, encoding="utf-8")

@@ -20,6 +20,10 @@ class TransferError(CorpusError):
     Never a reason to refuse a recording: the fault is on the way to the file, not in it."""
 
 
+class NotReached(TransferError):
+    """No answer from the place, or one that asks for patience, however often it was tried."""
+
+
 @contextmanager
 def naming(path: Path) -> Iterator[None]:
     """Have an OSError of reading or writing an open file name it: the system tells only a descriptor."""

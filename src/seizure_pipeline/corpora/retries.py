@@ -18,7 +18,7 @@ import aiohttp
 from botocore import exceptions as s3
 from botocore.parsers import ResponseParserError
 
-from seizure_pipeline.corpora.errors import TransferError
+from seizure_pipeline.corpora.errors import NotReached, TransferError
 from seizure_pipeline.corpora.places import CREDENTIALS_FILE
 
 log = logging.getLogger(__name__)
@@ -80,7 +80,7 @@ def attempt(
         log.warning("%s: %s; attempt %d of %d follows in %.1f s", name, said, number + 1, ATTEMPTS, pause_s)
         if waiting.wait(pause_s):
             break
-    raise TransferError(f"{name}: {said}, after {number} attempts in {spent_s:.0f} s; the same command goes on from here")
+    raise NotReached(f"{name}: {said}, after {number} attempts in {spent_s:.0f} s; the same command goes on from here")
 
 
 def finished(

@@ -35,6 +35,12 @@ class SyntheticSettings(Settings):
             raise ValueError("shortest_seizure_s must not exceed longest_seizure_s")
         return self
 
+    @property
+    def expected_hours(self) -> float:
+        """Hours of EEG, by the middle of the lengths that recordings may have."""
+        recordings = sum(self.patients().values()) * self.recordings_per_patient
+        return recordings * (self.shortest_recording_min + self.longest_recording_min) / 2 / 60
+
     def patients(self) -> dict[str, int]:
         """Number of patients of each split."""
         return {"train": self.train_patients, "dev": self.dev_patients, "eval": self.eval_patients}
