@@ -200,10 +200,28 @@ def test_a_name_of_several_runs_is_refused_with_their_ids_and_an_id_is_not(store
     assert runs.find(ids[0]).run_id == ids[0]
 
 
+def test_a_run_is_found_by_the_beginning_of_its_id_or_of_its_trainings_unless_another_begins_so_too(store: Store) -> None:
+    training = "a01feffb6a4882b5"
+    one = store.log("a01fe", counts(A_DEV))
+    _, newest = (store.log("again", counts(A_DEV), training=training) for _ in range(2))
+    other = store.log("other", counts(A_DEV), training=f"{training[:8]}00000000")
+    runs = CountedRuns(store.uri)
+    assert runs.find(one[:12]).run_id == one
+    assert runs.find(training).run_id == newest
+    assert runs.find(training[:9]).run_id == newest
+    assert runs.find("a01fe").run_id == one  # a name goes before the beginning of an id
+    with pytest.raises(RunNotFound, match=r"^2 runs in .* are named 'a01fef' or have ids that begin so") as refusal:
+        runs.find("a01fef")
+    assert newest in str(refusal.value)
+    assert other in str(refusal.value)
+    with pytest.raises(RunNotFound, match="or an id that begins so"):
+        runs.find("0e7%")
+
+
 def test_a_run_that_is_not_there_or_has_no_counts_or_torn_ones_is_refused_with_the_way_out(store: Store) -> None:
     runs = CountedRuns(store.uri)
     bare = store.log("bare")
-    with pytest.raises(RunNotFound, match=r"has the name or the id 'nobody'; the newest are bare, "):
+    with pytest.raises(RunNotFound, match=r"has the name 'nobody', or an id that begins so; the newest are bare, "):
         runs.find("nobody")
     with pytest.raises(RunNotFound, match=rf"bare \({bare}, FINISHED\) has no artifact patient_counts\.npz; `kedro run`"):
         runs.find("bare")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import re
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -21,6 +22,9 @@ from seizure_pipeline.evaluation import PatientCounts, counted
 COUNTS = "patient_counts.npz"
 CORPUS = "corpus_fingerprint"
 SQLITE = "sqlite:///"
+TRAINING = "training"
+"""Tag: the training whose figures a run holds, by its fingerprint."""
+BEGINNING = re.compile("[0-9a-f]{4,}")
 RUNS_SHOWN = 10
 
 
@@ -54,7 +58,10 @@ class CountedRuns:
             self._client = MlflowClient(tracking_uri)
 
     def find(self, wanted: str) -> CountedRun:
-        """The run whose id or name is `wanted`; RunNotFound for none, for several, and for one without counts."""
+        """The run whose id or name is `wanted`, or whose id begins so, or the newest of the training whose id, as `kedro run`
+        prints it, begins so.
+
+        RunNotFound for none, for several, and for one without counts."""
         with self._reading():
             return self._counted(self._by_id(wanted) or self._by_name(wanted))
 
@@ -86,15 +93,27 @@ class CountedRuns:
         quote = '"' if "'" in wanted else "'"
         if quote in wanted:
             raise RunNotFound(f"{wanted}: MLflow cannot look for a name with both quotes in it; give the run's id")
-        found = self._search(f"attributes.run_name = {quote}{wanted}{quote}")
+        found = self._search(f"attributes.run_name = {quote}{wanted}{quote}") or self._by_beginning(wanted)
         if not found:
             newest = ", ".join(run.info.run_name for run in self._search("")[:RUNS_SHOWN])
-            raise RunNotFound(f"no run in {self._uri} has the name or the id {wanted!r}; the newest are {newest or 'none'}")
+            raise RunNotFound(
+                f"no run in {self._uri} has the name {wanted!r}, or an id that begins so; the newest are {newest or 'none'}"
+            )
         if len(found) > 1:
             ids = ", ".join(run.info.run_id for run in found[:RUNS_SHOWN])
             more = f" and {len(found) - RUNS_SHOWN} more" if len(found) > RUNS_SHOWN else ""
-            raise RunNotFound(f"{len(found)} runs in {self._uri} are named {wanted!r}; give one of their ids: {ids}{more}")
+            raise RunNotFound(
+                f"{len(found)} runs in {self._uri} are named {wanted!r} or have ids that begin so; their ids: {ids}{more}"
+            )
         return found[0]
+
+    def _by_beginning(self, wanted: str) -> list[Run]:
+        """The runs whose own id begins as `wanted`, and the newest of each training whose id does; none for other words."""
+        if not BEGINNING.fullmatch(wanted):
+            return []
+        trained = {run.data.tags[TRAINING]: run for run in reversed(self._search(f"tags.{TRAINING} LIKE '{wanted}%'"))}
+        found = [*self._search(f"attributes.run_id LIKE '{wanted}%'"), *trained.values()]
+        return list({run.info.run_id: run for run in found}.values())
 
     def _search(self, condition: str) -> list[Run]:
         """Runs of all experiments, the newest first."""

@@ -21,6 +21,7 @@ from mlflow.entities import Param
 from mlflow.exceptions import MlflowException
 
 from seizure_pipeline.configuration import fingerprint
+from seizure_pipeline.mlflow_runs.counts import TRAINING
 from seizure_pipeline.mlflow_runs.errors import check_answers, plainly
 from seizure_pipeline.mlflow_runs.numbers import MlflowNumbers
 from seizure_pipeline.mlflow_runs.registry import TRAINED_ON, Registry, made_detector, training_data
@@ -158,9 +159,9 @@ class MlflowRun:
             log.warning("run %s stays open: %s", self._id, error)
 
     def _create(self, experiment: str, run_params: Mapping[str, Any], parameters: Mapping[str, Any]) -> None:
-        pipelines = "+".join(sorted(run_params["pipeline_names"] or ["default"], key=_order))
-        env = run_params.get("env") or "base"
-        name = f"{pipelines} {env} {run_params['run_id'][5:16]}"
+        pipelines = "+".join(sorted(run_params["pipeline_names"] or [], key=_order))
+        # MLflow's table shows about 22 characters: what tells runs apart comes first, to the second
+        name = f"{run_params.get('env') or 'base'} {run_params['run_id'][5:19]} {pipelines}".strip()
         parent, child = _place_among_others(run_params)
         tags = _tags(run_params) | ({PARENT: parent} if parent else {})
         run = self._client.create_run(experiment, run_name=child or name, tags=tags)
@@ -195,6 +196,7 @@ class MlflowRun:
 
     def _log_metrics(self, name: str, metrics: Mapping[str, Any]) -> None:
         self._numbers.log([(_of_split(metrics, metrics["split"]), 0)])
+        self.tag(TRAINING, metrics["run"])
         self._client.log_dict(self._id, dict(metrics), f"{name}.json")
 
     def _log_pictures(self, name: str, catalog: DataCatalog) -> None:
