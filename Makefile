@@ -50,7 +50,10 @@ mlflow: install       ## compare runs in the browser, http://127.0.0.1:5000
 	$(BIN)/mlflow ui --backend-store-uri sqlite:///mlflow.db --workers 1 --port $(or $(PORT),5000)
 
 serve: install        ## the best registered model, EDF paths in and detections out, http://127.0.0.1:5001/invocations
-	MLFLOW_DISABLE_TELEMETRY=true PATH="$(CURDIR)/$(BIN):$$PATH" mlflow models serve -m models:/$(MODEL)@best --env-manager local --host 127.0.0.1 --port 5001 --timeout 600
+	@$(BIN)/python -c "import mlflow; mlflow.MlflowClient().get_model_version_by_alias('$(MODEL)', 'best')" 2>/dev/null || \
+	{ echo "no model $(MODEL) with the alias best is registered: make run registers one, MODEL=NAME serves another"; exit 1; }
+	MLFLOW_DISABLE_TELEMETRY=true PATH="$(CURDIR)/$(BIN):$$PATH" mlflow models serve -m models:/$(MODEL)@best --env-manager local \
+	--host 127.0.0.1 --port $(or $(PORT),5001) --timeout 600
 
 viz: install          ## browse the pipelines in the browser, http://127.0.0.1:4141
 	$(BIN)/kedro viz run --no-browser --env $(ENV) --port $(or $(PORT),4141)

@@ -40,15 +40,16 @@ SETTINGS = {
 
 
 @pytest.fixture
-def plane(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
+def plane(tmp_path: Path) -> Iterator[Any]:
     """A control plane; times it counts in (time-outs, delays before another attempt) are a twentieth of what was asked.
 
-    It is a prototype that leaves pipes and sockets to the garbage collector, which is therefore called here."""
-    with warnings.catch_warnings():
+    It is a prototype that leaves pipes and sockets to the garbage collector, which is therefore called here. It patches in a
+    context of its own: a test's variables, set after the plane's, are to be taken back before them."""
+    with warnings.catch_warnings(), pytest.MonkeyPatch.context() as patched:
         warnings.simplefilter("ignore", ResourceWarning)
         fake = _fake()
-        monkeypatch.setattr(fake.Task, "commit", lambda task, volume: _bring(task.vols[volume], task.fake._vol(volume)))
-        monkeypatch.setattr(fake.Task, "reload", lambda task, volume: _bring(task.fake._vol(volume), task.vols[volume]))
+        patched.setattr(fake.Task, "commit", lambda task, volume: _bring(task.vols[volume], task.fake._vol(volume)))
+        patched.setattr(fake.Task, "reload", lambda task, volume: _bring(task.fake._vol(volume), task.vols[volume]))
         with fake.FakeModal(tmp_path / "plane", time_scale=0.05, grace_s=20.0) as served, served.environ():
             _forget_client()
             yield served

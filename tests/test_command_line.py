@@ -15,7 +15,7 @@ from kedro.config import OmegaConfigLoader
 from pydantic import BaseModel
 
 from seizure_pipeline.evaluation import EvaluationSettings
-from seizure_pipeline.hooks import ROOMS, ParameterError, _settings_of_rooms, check_places
+from seizure_pipeline.hooks import ROOMS, ParameterError, _settings_of_rooms, check_parameters, check_places
 from seizure_pipeline.model.settings import ModelSettings
 
 REPOSITORY = Path(__file__).resolve().parents[1]
@@ -37,6 +37,12 @@ def test_start_up_imports_neither_torch_nor_mlflow_nor_modal(command: list[str],
     )
     done = subprocess.run([sys.executable, "-c", program], cwd=REPOSITORY, capture_output=True, text=True, check=True)
     assert json.loads(done.stderr.splitlines()[-1]) == []
+
+
+def test_every_command_is_listed_once() -> None:
+    listed = re.findall(r"^  (\S+)  +\S", kedro("--help").stdout.partition("Options:")[2], re.MULTILINE)
+    assert {"run", "package", "doctor", "registry", "viz"} < set(listed)
+    assert len(listed) == len(set(listed))
 
 
 def test_the_pipelines_are_the_agreed_ones() -> None:
@@ -64,8 +70,8 @@ with KedroSession.create(project_path={str(REPOSITORY)!r}, env={env!r}) as sessi
 @pytest.mark.parametrize(
     ("parameter", "named"),
     [
-        ("trainnig.epochs=3", "trainnig"),
-        ("training.epoch=3", "training.epoch"),
+        ("trainnig.epochs=3", "trainnig: no such parameter; training is meant?"),
+        ("training.epohcs=3", "training.epohcs: nothing reads that (value 3); training.epochs is meant?"),
         ("training.device=tpu", "tpu"),
         ("synthetic.sed=1", "synthetic.sed"),
     ],
@@ -76,6 +82,22 @@ def test_a_parameter_that_nothing_reads_stops_before_any_node(parameter: str, na
     assert named in done.stderr
     assert "Traceback" not in done.stderr
     assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize(
+    ("given", "meant"),
+    [
+        ({"training": {"sampling": {"max_partail": 3}}}, "; training.sampling.max_partial is meant?"),
+        ({"epohcs": 3}, "; training.epochs is meant?"),
+        ({"post_processing": {"learning_rate": 0.1}}, "; training.optimizer.learning_rate is meant?"),
+        ({"training": {"sampling": {"zzz": 1}}}, "; there are background_per_partial, full_per_partial, max_partial"),
+    ],
+)
+def test_the_nearest_parameter_is_named_in_its_own_room_in_another_or_all_that_there_are(
+    given: dict[str, object], meant: str
+) -> None:
+    with pytest.raises(ParameterError, match=rf"{re.escape(meant)}$"):
+        check_parameters(given)
 
 
 def test_every_room_of_the_parameter_files_is_read() -> None:
@@ -142,6 +164,6 @@ def test_evaluation_is_strict_unless_told() -> None:
 
 
 def test_a_misspelt_place_stops_before_anything_is_written_elsewhere() -> None:
-    with pytest.raises(ParameterError, match=r"globals\.yml: dataroot: nothing reads that; known are .*data_root"):
+    with pytest.raises(ParameterError, match=r"globals\.yml: dataroot: nothing reads that; data_root is meant\?"):
         check_places({"dataroot": "data/mine", "corpus_root": "x"})
     check_places({"data_root": "data/mine", "corpus_root": "x"})

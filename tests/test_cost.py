@@ -81,7 +81,7 @@ def test_a_call_of_the_same_parameters_tells_more_than_a_longer_one_of_others() 
     guess = settings(expected_hours={"train": 1.0})
     guessed = estimate("train", "modal", {"training.epochs": 2}, TRAINING, guess, PRICES, finished)
     assert guessed is not None
-    assert (guessed.hours, guessed.source) == (1.0, "guess in runner.yml")
+    assert (guessed.hours, guessed.source) == (1.0, "guess in runner.yml, made without these parameters")
 
 
 def test_a_call_that_learned_otherwise_or_elsewhere_did_the_same_work() -> None:

@@ -230,15 +230,23 @@ def test_experiments_are_given_no_recording_of_eval() -> None:
 
 
 def test_a_run_without_a_report_says_how_to_make_one(capsys: pytest.CaptureFixture[str]) -> None:
-    print_next("folder", None)
+    print_next("folder", None, None)
     assert "kedro run --pipelines reporting" in capsys.readouterr().out
-    print_next("folder", "folder/evaluation.html")
+    print_next("folder", "folder/evaluation.html", None)
     told = capsys.readouterr().out
     assert "folder/evaluation.html" in told
     assert "--pipelines reporting" not in told
+    assert "make viz " in told
+    assert "ENV=" not in told
+
+
+def test_what_to_open_next_is_of_the_environment_that_ran(capsys: pytest.CaptureFixture[str]) -> None:
+    catalog = {name: SimpleNamespace(_filepath=Path("made") / file) for name, file in REPORTED.items()}
+    RunSummary().after_pipeline_run({"env": "smoke"}, create_pipeline(), catalog)
+    assert "make viz ENV=smoke    (or: kedro viz run --env smoke)" in capsys.readouterr().out
 
 
 def test_a_run_of_the_report_alone_ends_with_its_place(capsys: pytest.CaptureFixture[str]) -> None:
     catalog = {name: SimpleNamespace(_filepath=Path("made") / file) for name, file in REPORTED.items()}
-    RunSummary().after_pipeline_run(create_pipeline(), catalog)
+    RunSummary().after_pipeline_run({}, create_pipeline(), catalog)
     assert f"report {Path('made/evaluation.html')} pictures and metrics made" in " ".join(capsys.readouterr().out.split())

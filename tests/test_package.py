@@ -82,6 +82,7 @@ def test_the_wheel_carries_the_whole_configuration_and_no_credentials(wheel: Pat
 def test_an_installed_package_begins_a_project_that_runs(elsewhere: Path, small_corpus: Path, tmp_path: Path) -> None:
     begun = run(elsewhere, "seizure_pipeline", "new-project", "mine", cwd=tmp_path)
     assert begun.returncode == 0, begun.stderr
+    assert begun.stdout.startswith("mine/conf: environments base, ")
     project = tmp_path / "mine"
     assert configured(project / "conf") == configured(REPOSITORY / "conf")
     assert yaml.safe_load((project / ".telemetry").read_text()) == {"consent": False}
@@ -114,6 +115,8 @@ def test_kedros_archive_of_the_configuration_runs_without_a_project(
     done = run(elsewhere, "seizure_pipeline", *arguments, cwd=tmp_path / "empty")
     assert done.returncode == 0, done.stderr
     assert (tmp_path / "empty/data/02_intermediate/recordings.parquet").is_file()
+    assert "INFO    examining recordings: 8 recordings" in done.stderr
+    assert "Loading data from" not in done.stdout + done.stderr
 
 
 def test_no_plugin_of_kedro_tells_others_what_is_run() -> None:

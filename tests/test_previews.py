@@ -52,13 +52,15 @@ def test_a_dataset_that_is_not_there_yet_shows_its_description(kind: Any, tmp_pa
 
 
 def test_tables_are_shown_with_short_numbers_and_cells_and_without_marks(tmp_path: Path) -> None:
-    table = pd.DataFrame({"recording_id": ["a_s1_t0", "b"], "auroc": [0.123456789, np.nan], "note": ["x" * 50, "<b>*"]})
+    table = pd.DataFrame(
+        {"recording_id": ["a_s1_t0", "b"], "auroc": [0.123456789, np.nan], "note": ["x" * 30 + "y" * 20, "<b>*"]}
+    )
     shown = {}
     for kind, end in ((TableDataset, "csv"), (RecordsDataset, "parquet")):
         dataset = kind(filepath=str(tmp_path / f"table.{end}"), metadata=METADATA)
         dataset.save(table)
         shown[kind] = dataset.preview(nrows=2)
-        for expected in (SHOWN, "recording id", "a s1 t0", ">0.1235<", f"{'x' * 39}…", "&lt;b&gt;"):
+        for expected in (SHOWN, "recording id", "a s1 t0", ">0.1235<", f"{'x' * 19}…{'y' * 20}", "&lt;b&gt;"):
             assert expected in shown[kind]
         assert not set("_*`\n") & set(shown[kind])
         assert "nan" not in shown[kind].lower()
@@ -75,6 +77,7 @@ def test_folders_arrays_facts_and_pictures_show_what_is_in_them(tmp_path: Path) 
     facts.save({"auroc": 0.5})
     assert list(json.loads(facts.preview())) == ["description", "auroc"]
     figures = FiguresDataset(filepath=str(tmp_path / "figures"))
+    assert figures.preview().startswith("iVBORw0KGgo")  # says that there is none yet
     figures.save({"b.png": Figure(), "a.png": Figure(figsize=(1, 1))})
     assert figures.preview().startswith("iVBORw0KGgo")  # PNG in base64
 

@@ -205,7 +205,8 @@ def test_the_facts_of_a_machine_are_those_of_this_process_and_its_load_is_within
     import torch
 
     known = facts()
-    assert (known["host"], known["torch"]) == (socket.gethostname(), torch.__version__)
+    assert known["host"] == socket.gethostname()
+    assert known["torch"] in (torch.__version__, torch.__version__.partition("+")[0])  # its wheel may lack +cu130
     assert known["python"] == ".".join(map(str, sys.version_info[:3]))
     gauge = Gauge()
     until_s = time.monotonic() + 0.3

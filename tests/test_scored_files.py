@@ -62,6 +62,10 @@ def refusal(root: Path) -> str:
         ("chb01/chb01_03.csv_bi", "chb01_03.csv", "chb01/chb01_03", "chb01"),
         ("train/chb01/chb01_03.tsv", "chb01/chb01_03.tsv", "train/chb01/chb01_03", "train/chb01"),
         ("sub-07/eeg/night.tsv", "night.tsv", "sub-07/eeg/night", "sub-07"),
+        ("chb01/chb01_03.csv_bi", "chb01_chb01_03.csv_bi", "chb01/chb01_03", "chb01"),
+        ("dev/chb01/chb01_03.tsv", "chb01_chb01_03_events.tsv", "dev/chb01/chb01_03", "dev/chb01"),
+        (NEDC, NEDC.replace("/", "_"), "aaaaaajy_s001_t000", "aaaaaajy"),
+        (BIDS, BIDS.replace("/", "_").replace("_events.tsv", "_eeg.csv_bi"), BIDS[18:-11], "sub-01"),
         ("night one.tsv", "mine/night one.csv_bi", "night one", "night one"),
     ],
 )
@@ -92,6 +96,14 @@ def test_a_flat_hypothesis_that_could_belong_to_two_recordings_belongs_to_none(t
     assert "for 2 recordings of" in message
     assert "p1/night.tsv, p2/night.tsv" in message
     assert "1 file of" in message
+    assert "these may belong together, and others as well: night.tsv of p1/night.tsv, night.tsv of p2/night.tsv" in message
+
+
+def test_a_name_that_two_paths_would_give_belongs_to_neither(tmp_path: Path) -> None:
+    put(tmp_path / "ref", "a/b_c.tsv", [(1, 2)])
+    put(tmp_path / "ref", "a_b/c.tsv", [(3, 4)])
+    put(tmp_path / "hyp", "a_b_c.csv_bi", [(1, 2)])
+    assert "belong together, and others as well: a_b_c.csv_bi of a/b_c.tsv, a_b_c.csv_bi of a_b/c.tsv" in refusal(tmp_path)
 
 
 def test_what_lies_beside_annotations_is_no_annotation(tmp_path: Path) -> None:

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
+from kedro.framework.cli.cli import project_commands
 from kedro.framework.cli.project import package as kedro_package
 from kedro.framework.cli.project import run as kedro_run
 
@@ -32,7 +33,7 @@ if TYPE_CHECKING:
     from seizure_pipeline.scored_files import Form
 
 
-@click.group(name="seizure_pipeline")
+@click.group(name=project_commands.name)  # groups of one name are listed as one, so that `run` and `package` stand there once
 def cli() -> None:
     """Commands of this project."""
 
@@ -100,12 +101,14 @@ def doctor_command(ctx: click.Context, /, env: str | None, params: dict[str, Any
     """Say what an environment needs of this machine, what is there, and what each missing thing costs.
 
     Exit status 0: nothing is missing that the environment needs; 1: something is. Nothing is changed."""
-    from seizure_pipeline.commands.doctor import Needs, print_findings
+    from seizure_pipeline.commands.doctor import SECTIONS, print_findings
+    from seizure_pipeline.commands.findings import Needs
 
     check_environment(env)
     configuration = configuration_of(env, None, params)
     with plain_errors():
-        is_all_here = print_findings(Needs(configuration, project_root(), data_root_of(configuration, params)), env)
+        sections = {name: configuration[name] for name in SECTIONS}
+        is_all_here = print_findings(Needs(sections, project_root(), data_root_of(configuration, params)), env)
     ctx.exit(0 if is_all_here else 1)
 
 
@@ -153,7 +156,7 @@ def score_command(
 def compare_command(
     env: str | None, params: dict[str, Any], run_a: str, run_b: str, target: Path | None, picture: Path | None
 ) -> None:
-    """Compare two MLflow runs, each given by its name or id: every headline figure, and how sure the difference is."""
+    """Compare two MLflow runs, by name, id or how that begins: every headline figure, and how sure the difference is."""
     from seizure_pipeline.commands.compare import compare_runs
 
     check_environment(env)

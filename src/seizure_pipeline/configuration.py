@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterator, Mapping
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Mapping
+from difflib import get_close_matches
 from functools import cache
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 from pydantic import BaseModel, ConfigDict
 
@@ -37,6 +39,34 @@ def flatten(value: Any, prefix: str = "") -> Iterator[tuple[str, Any]]:
             yield from flatten(inner, f"{prefix}.{key}" if prefix else str(key))
     else:
         yield prefix, value
+
+
+def keys(settings: type[BaseModel], prefix: str) -> Iterator[str]:
+    """The dotted names below `prefix` of every key that `settings` and the settings in them know."""
+    for name, known in settings.model_fields.items():
+        yield (key := f"{prefix}.{name}")
+        for kind in (known.annotation, *get_args(known.annotation)):
+            if isinstance(kind, type) and issubclass(kind, BaseModel):
+                yield from keys(kind, key)
+
+
+def nearest(name: str, known: Iterable[str]) -> str:
+    """Words on what may have been meant; where nothing is near, what there is."""
+    among = sorted(known)
+    close = get_close_matches(name, among, n=1)
+    return f"; {close[0]} is meant?" if close else f"; there are {', '.join(among) or 'none'}"
+
+
+def nearest_key(key: str, known: Iterable[str]) -> str:
+    """As `nearest` of dotted names, where the last part counts: it may stand in another place, or be misspelt here or there."""
+    room, _, own = key.rpartition(".")
+    places: dict[str, list[str]] = defaultdict(list)
+    for each in known:
+        places[each.rpartition(".")[2]].append(each)
+    here = {name: each for name, found in places.items() for each in found if each.rpartition(".")[0] == room}
+    for near in (*{own} & places.keys(), *get_close_matches(own, here, n=1), *get_close_matches(own, places, n=1)):
+        return f"; {here.get(near) or ' or '.join(places[near])} is meant?"
+    return nearest(own, here) if here else ""
 
 
 @cache

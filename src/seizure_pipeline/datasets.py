@@ -21,7 +21,7 @@ from numpy.typing import NDArray
 from seizure_pipeline.cache.parts import write_whole
 from seizure_pipeline.corpora.folder import Folder
 from seizure_pipeline.corpora.places import CREDENTIALS_FILE, S3_PROTOCOLS, check_url, protocol_of
-from seizure_pipeline.previews import NOTHING_YET, described, description_of, extent_of, table_of
+from seizure_pipeline.previews import NOTHING_YET, described, description_of, extent_of, picture_of_nothing, table_of
 
 SIGNING = frozenset(
     {"key", "secret", "token", "username", "password", "profile"}
@@ -231,8 +231,9 @@ class FiguresDataset(AbstractDataset[dict[str, Any], NoReturn]):
                 picture.unlink()
 
     def preview(self) -> ImagePreview:
-        """The first picture."""
-        return ImagePreview(base64.b64encode(min(self._filepath.glob("*.png")).read_bytes()).decode())
+        """The first picture, or one that says that there is none yet."""
+        first = min(self._filepath.glob("*.png"), default=None)
+        return ImagePreview(base64.b64encode(first.read_bytes() if first else picture_of_nothing()).decode())
 
     def _exists(self) -> bool:
         return self._filepath.exists()

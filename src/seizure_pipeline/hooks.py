@@ -10,7 +10,7 @@ from pydantic import BaseModel, ValidationError
 
 from seizure_pipeline import tracking
 from seizure_pipeline.announcements import Stopped
-from seizure_pipeline.configuration import flatten
+from seizure_pipeline.configuration import flatten, keys, nearest, nearest_key
 from seizure_pipeline.remote.backend import Detached, OutOfReach
 
 if TYPE_CHECKING:
@@ -70,16 +70,19 @@ class ParameterKeys:
 def check_parameters(parameters: dict[str, Any]) -> dict[str, BaseModel]:
     """Settings by room; raises ParameterError naming every parameter that is wrong or that nothing reads."""
     checked: dict[str, BaseModel] = {}
+    rooms = _settings_of_rooms()
+    known = {*ROOMS, *PATHS, *(key for room, settings in rooms.items() for key in keys(settings, room))}
     unknown = sorted(set(parameters) - ROOMS - PATHS - RECORD)
-    wrong = [f"{key}: no such parameter; known are {', '.join(sorted(ROOMS | PATHS))}" for key in unknown]
-    for room, settings in _settings_of_rooms().items():
+    wrong = [f"{key}: no such parameter{nearest_key(key, known)}" for key in unknown]
+    for room, settings in rooms.items():
         try:
             checked[room] = settings.model_validate(parameters.get(room, {}))
         except ValidationError as error:
             for each in error.errors():
                 where = ".".join(str(part) for part in (room, *each["loc"]))
-                rule = "nothing reads that" if each["type"] == "extra_forbidden" else each["msg"]
-                wrong.append(f"{where}: {rule} (value {each['input']!r})")
+                is_unknown = each["type"] == "extra_forbidden"
+                rule, hint = ("nothing reads that", nearest_key(where, known)) if is_unknown else (each["msg"], "")
+                wrong.append(f"{where}: {rule} (value {each['input']!r}){hint}")
     if wrong:
         raise ParameterError("; ".join(wrong))
     return checked
@@ -97,7 +100,7 @@ def check_mlflow(settings: dict[str, Any]) -> None:
 
 def _check_keys(file: str, found: dict[str, Any], known: frozenset[str]) -> None:
     if unknown := sorted(set(found) - known):
-        raise ParameterError(f"{file}: {', '.join(unknown)}: nothing reads that; known are {', '.join(sorted(known))}")
+        raise ParameterError("; ".join(f"{file}: {key}: nothing reads that{nearest(key, known)}" for key in unknown))
 
 
 def _settings_of_rooms() -> dict[str, type[BaseModel]]:
@@ -242,7 +245,7 @@ class RunSummary:
     """Prints what a run came to: the table of results with its baselines, refusals, and what to open next."""
 
     @hook_impl(trylast=True)
-    def after_pipeline_run(self, pipeline: Pipeline, catalog: DataCatalog) -> None:
+    def after_pipeline_run(self, run_params: dict[str, Any], pipeline: Pipeline, catalog: DataCatalog) -> None:
         """Print the results that this run made."""
         if tracking.kept_elsewhere():
             return
@@ -262,7 +265,7 @@ class RunSummary:
             summary.print_trained(catalog.load("checkpoint"), str(catalog.load("models")))
         if made & {"comparison", "evaluation_report"}:
             report: Any = catalog["evaluation_report"] if "evaluation_report" in made else None
-            summary.print_next(_folder_of(catalog["metrics"]), report and str(report._filepath))
+            summary.print_next(_folder_of(catalog["metrics"]), report and str(report._filepath), run_params.get("env"))
         else:
             summary.print_continuation(made)
         if "detection_table" in made:

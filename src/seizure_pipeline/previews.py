@@ -6,6 +6,7 @@ kedro-viz shows descriptions nowhere by itself.
 from __future__ import annotations
 
 import html
+import io
 import textwrap
 from collections.abc import Mapping
 from pathlib import Path
@@ -13,12 +14,14 @@ from typing import Any
 
 import pandas as pd
 from kedro_datasets._typing import HTMLPreview  # kedro-viz tells previews apart by this annotation
+from PIL import Image, ImageDraw
 
 LONGEST_CELL = 40
 SIGNIFICANT_DIGITS = 4
 PANEL_WIDTH = 48  # characters: kedro-viz's panel breaks no line
 MARKS = str.maketrans("_*`", "   ")
-NOTHING_YET = "<p>nothing there yet</p>"
+NOTHING = "nothing there yet"
+NOTHING_YET = f"<p>{NOTHING}</p>"
 
 
 def described(metadata: Mapping[str, Any] | None, *contents: str) -> HTMLPreview:
@@ -45,7 +48,16 @@ def _short(cell: Any) -> Any:
     if isinstance(cell, float):
         return "" if pd.isna(cell) else f"{cell:.{SIGNIFICANT_DIGITS}g}"
     text = str(cell)
-    return text if len(text) <= LONGEST_CELL else f"{text[: LONGEST_CELL - 1]}…"
+    half = LONGEST_CELL // 2  # ids and paths differ at their ends
+    return text if len(text) <= LONGEST_CELL else f"{text[: half - 1]}…{text[-half:]}"
+
+
+def picture_of_nothing() -> bytes:
+    """A PNG that says that there is nothing yet: kedro-viz takes no words in a picture's place, and logs an error for none."""
+    picture, png = Image.new("L", (240, 40), "white"), io.BytesIO()
+    ImageDraw.Draw(picture).text((120, 20), NOTHING, fill="dimgray", anchor="mm", font_size=18)
+    picture.save(png, "PNG")
+    return png.getvalue()
 
 
 def extent_of(folder: Path) -> str:

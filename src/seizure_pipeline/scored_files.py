@@ -7,7 +7,8 @@ Names that begin with a dot are left out.
 A recording's name is its file's, without extension and without `_events` or `_eeg`. A name of BIDS (sub-01_...) or of
 NEDC (aaaaaaaa_s001_t000) says which recording it is, wherever the file lies. Any other is taken with its folders: it
 belongs to the file of the same relative path, or else to the only one whose path ends as its own or the other way round,
-so that a flat folder belongs to a tree.
+so that a flat folder belongs to a tree. Last, a hypothesis may bear its reference's path as its name, folders joined by
+`_`: so the detection pipeline names what it finds in a tree of recordings.
 
 The patient is the name's first part in NEDC, sub-XX of BIDS in the name or else in a folder, and for anything else the
 folder in which the reference lies, by its whole path; directly in the root every recording is a patient of its own.
@@ -27,6 +28,7 @@ from seizure_pipeline.corpora.listing import list_folder
 from seizure_pipeline.scoring import ScoredRecording
 
 Form: TypeAlias = Literal["csv_bi", "tsv"]
+Key: TypeAlias = tuple[str, ...]
 FORMS: dict[str, Form] = {".csv_bi": "csv_bi", ".csv": "csv_bi", ".tsv": "tsv"}
 OTHER_TABLES = re.compile(r"(.*_)?(participants|samples|scans|sessions|channels|electrodes)")
 NEDC_NAME = re.compile(r"([A-Za-z0-9]+)_s(\d+)_t(\d+)")  # patient, session, token
@@ -47,7 +49,13 @@ class AnnotationFile:
     path: str
     name: str
     form: Form
-    key: tuple[str, ...]
+    key: Key
+
+    @property
+    def joined(self) -> set[str]:
+        """The names of a file that was made of this path, from one of its folders on."""
+        folders, own = self.name.split("/")[:-1], self.key[-1]
+        return {"_".join([*folders[first:], own]) for first in range(len(folders))}
 
     @property
     def patient_id(self) -> str:
@@ -84,7 +92,7 @@ def pair_files(reference: Path, hypothesis: Path, missing_as_empty: bool = False
     Raises ScoredFilesError for a folder that is missing or holds no such file, two files for one recording, a recording
     without hypothesis (unless `missing_as_empty`), and a hypothesis whose recording is not in the reference."""
     references, hypotheses = _files(reference, only), _files(hypothesis, only)
-    found = _matched(references, hypotheses)
+    found, disputed = _matched(references, hypotheses)
     missing = [file.name for key, file in references.items() if key not in found]
     used = {file.key for file in found.values()}
     extra = [file.name for key, file in hypotheses.items() if key not in used]
@@ -94,6 +102,8 @@ def pair_files(reference: Path, hypothesis: Path, missing_as_empty: bool = False
         problems.append(f"{what}: {_named(missing)} (--missing-as-empty counts each as no detection)")
     if extra:
         problems.append(f"{_counted(extra, 'file')} of {hypothesis} for no recording of {reference}: {_named(extra)}")
+    if doubts := [f"{hypotheses[other].name} of {references[key].name}" for key, other in disputed if other not in used]:
+        problems.append(f"by their names these may belong together, and others as well: {_named(doubts)}")
     if problems:
         raise ScoredFilesError("; ".join(problems))
     return tuple(Pair(file, found.get(key)) for key, file in references.items())
@@ -139,11 +149,11 @@ def _lengths_differ(said: ListedEvents, found: ListedEvents) -> bool:
     return round(abs(said.duration_s - found.duration_s), 6) >= LENGTHS_AGREE_S  # 100.0001 - 100.0 is a little less
 
 
-def _files(root: Path, only: Form | None) -> dict[tuple[str, ...], AnnotationFile]:
+def _files(root: Path, only: Form | None) -> dict[Key, AnnotationFile]:
     """The annotation files below a folder by the keys of their recordings."""
     if not root.is_dir():
         raise ScoredFilesError(f"{root}: no such folder")
-    by_key: dict[tuple[str, ...], list[AnnotationFile]] = defaultdict(list)
+    by_key: dict[Key, list[AnnotationFile]] = defaultdict(list)
     for name in _chosen([facts.path for facts in list_folder(root)]):
         stem, _, extension = name.rpartition(".")
         form = FORMS[f".{extension}"]
@@ -170,7 +180,7 @@ def _holds_events(name: str) -> bool:
     return f".{extension}" in FORMS and bool(stem) and own[0] != "." and not OTHER_TABLES.fullmatch(stem)
 
 
-def _key(stem: str) -> tuple[str, ...]:
+def _key(stem: str) -> Key:
     *folders, own = stem.split("/")
     own = own.removesuffix("_events").removesuffix("_eeg")
     if NEDC_NAME.fullmatch(own) or BIDS_NAME.fullmatch(own):
@@ -179,20 +189,32 @@ def _key(stem: str) -> tuple[str, ...]:
 
 
 def _matched(
-    references: dict[tuple[str, ...], AnnotationFile], hypotheses: dict[tuple[str, ...], AnnotationFile]
-) -> dict[tuple[str, ...], AnnotationFile]:
-    """The hypothesis file of each reference key that has one."""
+    references: dict[Key, AnnotationFile], hypotheses: dict[Key, AnnotationFile]
+) -> tuple[dict[Key, AnnotationFile], list[tuple[Key, Key]]]:
+    """The hypothesis file of each reference key that has one, and the keys that fit together by a name that others fit too."""
     found = {key: hypotheses[key] for key in references if key in hypotheses}
-    others: dict[str, list[tuple[str, ...]]] = defaultdict(list)
+    others: dict[str, list[Key]] = defaultdict(list)
     for key in hypotheses:
         if key not in references:
             others[key[-1]].append(key)
     alike = [(key, other) for key in references if key not in found for other in others[key[-1]] if _one_ends_other(key, other)]
-    claims = Counter(key for pair in alike for key in pair)
-    return found | {key: hypotheses[other] for key, other in alike if claims[key] == claims[other] == 1}
+    found |= {key: hypotheses[other] for key, other in _split(alike)[0]}
+    used = {file.key for file in found.values()}
+    flat: dict[str, Key] = {key[-1]: key for key in hypotheses if len(key) == 1 and key not in used}
+    unfound = [(key, file) for key, file in references.items() if key not in found]
+    joined: list[tuple[Key, Key]] = [(key, flat[name]) for key, file in unfound for name in file.joined & flat.keys()]
+    found |= {key: hypotheses[other] for key, other in _split(joined)[0]}
+    return found, _split(alike)[1] + _split(joined)[1]
 
 
-def _one_ends_other(one: tuple[str, ...], other: tuple[str, ...]) -> bool:
+def _split(pairs: list[tuple[Key, Key]]) -> tuple[list[tuple[Key, Key]], list[tuple[Key, Key]]]:
+    """The pairs of which neither side stands in another one, and the others."""
+    claims = Counter(key for pair in pairs for key in pair)
+    disputed = [pair for pair in pairs if claims[pair[0]] > 1 or claims[pair[1]] > 1]
+    return [pair for pair in pairs if pair not in disputed], disputed
+
+
+def _one_ends_other(one: Key, other: Key) -> bool:
     shorter = min(len(one), len(other))
     return one[-shorter:] == other[-shorter:]
 

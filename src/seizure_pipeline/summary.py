@@ -27,10 +27,7 @@ CONTINUATIONS = (
     ("recordings", "windowing", "puts the accepted ones into the cache"),
 )
 """What a run may end with, the pipeline that goes on from there, and what that does."""
-NEXT = (
-    ("compare runs", "make mlflow    (or: mlflow ui --backend-store-uri sqlite:///mlflow.db --workers 1)"),
-    ("browse the pipelines", "make viz       (or: kedro viz run)"),
-)
+COMPARE = "make mlflow    (or: mlflow ui --backend-store-uri sqlite:///mlflow.db --workers 1)"
 
 
 class Billed(Protocol):
@@ -78,10 +75,12 @@ def print_results(metrics: dict[str, Any], held_out: dict[str, Any], comparison:
     _print_eval(console, held_out, comparison)
 
 
-def print_next(folder: str, report: str | None) -> None:
+def print_next(folder: str, report: str | None, env: str | None) -> None:
     """Print where pictures and metrics lie, and the report, which is None where the run made none; and what to open next."""
     console = Console(width=120)
-    for purpose, command in (("report", report or WITHOUT_REPORT), ("pictures and metrics", folder), *NEXT):
+    browse = f"make viz ENV={env}    (or: kedro viz run --env {env})" if env else "make viz       (or: kedro viz run)"
+    shown = (("pictures and metrics", folder), ("compare runs", COMPARE), ("browse the pipelines", browse))
+    for purpose, command in (("report", report or WITHOUT_REPORT), *shown):
         console.print(f"{purpose:<22}{command}", highlight=False, soft_wrap=True)
 
 
@@ -106,7 +105,7 @@ def _print_dev(console: Console, metrics: dict[str, Any], comparison: pd.DataFra
     _print_table(console, title, comparison[["detector", *ON_DEV]])
     counts = "; ".join(
         f"{budget:g} per 24 h: {metrics[names.found_seizures_name(budget)]} found, "
-        f"{metrics[names.false_alarms_name(budget)]} false alarms"
+        f"{_alarms(metrics[names.false_alarms_name(budget)])}"
         for budget in names.FALSE_ALARM_BUDGETS_PER_24H
     )
     console.print(f"Model at {counts}")
@@ -131,7 +130,7 @@ def _print_eval(console: Console, held_out: dict[str, Any], comparison: pd.DataF
         console.print("It has no seizure: no sensitivity can be told, false alarms alone.")
     _print_table(console, ON_EVAL_TITLE, _on_eval(comparison))
     found, missed, false = (held_out[names.frozen_name(n)] for n in ("found_seizures", "missed_seizures", "false_alarms"))
-    console.print(f"Model: {found} found, {missed} missed, {false} false alarms in {held_out['hours']:.2f} h")
+    console.print(f"Model: {found} found, {missed} missed, {_alarms(false)} in {held_out['hours']:.2f} h")
     frozen = map(names.frozen_name, ("sensitivity", "false_alarms_per_24h"))
     _print_intervals(console, held_out, (*frozen, names.AUROC, names.AVERAGE_PRECISION))
     if held_out["seizures"]:
@@ -209,8 +208,9 @@ def print_detections(table: pd.DataFrame, folder: str) -> None:
     console = Console(width=120)
     shown = Table(title="Detections")
     table = table.fillna("")
+    table = table.loc[:, (table != "").any()]
     for column in table.columns:
-        shown.add_column(column)
+        shown.add_column(column, overflow="fold")  # names are told apart by their ends
     for record in table.to_dict(orient="records"):
         shown.add_row(*(f"{value:.3g}" if isinstance(value, float) else str(value) for value in record.values()))
     console.print(shown)
@@ -229,6 +229,10 @@ def print_bill(calls: Sequence[Billed]) -> None:
     if len(calls) > 1:
         shown.add_row("all", "", "", f"{sum(call.hours for call in calls):.3f}", "", f"{sum(call.usd for call in calls):.2f}")
     Console(width=160).print(shown)
+
+
+def _alarms(count: int) -> str:
+    return f"{count} false alarm{'' if count == 1 else 's'}"
 
 
 def _expected(value: float | None, form: str) -> str:

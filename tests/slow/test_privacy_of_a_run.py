@@ -7,7 +7,7 @@ import subprocess
 from pathlib import Path
 
 import pytest
-from planted_identity import BIRTHS, CODE, NAME, PATIENT, RECORDING, finds, plant, telltales
+from planted_identity import BIRTHS, CODE, FREE_TEXT, NAME, PATIENT, RECORDING, finds, plant, plant_beside, telltales
 from test_command_line import KEDRO
 
 ANY_BUDGET = "evaluation.operating_budget_per_24h=100000"  # in minutes of EEG one false alarm is more than the usual one
@@ -21,7 +21,9 @@ def corpus(small_corpus: Path, tmp_path_factory: pytest.TempPathFactory) -> Path
     recordings = sorted(root.rglob("*.edf"))
     for path in recordings:
         plant(path)
+        plant_beside(path)
         assert all(word.encode() in path.read_bytes()[PATIENT] for word in (*NAME, CODE, BIRTHS[0]))
+        assert FREE_TEXT.encode() in path.read_bytes()[256:]
     train = next(path for path in recordings if "train" in path.parts)
     broken = train.with_name(train.name.replace("t000", "t009"))
     broken.write_bytes(train.read_bytes()[:-1000])

@@ -110,7 +110,8 @@ def estimate(
     whole = [work for work in _works(calls) if all(call.request.gpu == machine.gpu for call in work)]
     told = _longest([work for work in whole if _weighty(work[-1].params) == _weighty(params)])
     if told is None and node in settings.expected_hours:
-        told = settings.expected_hours[node], "guess in runner.yml"
+        without = ", made without these parameters" if _weighty(params) else ""
+        told = settings.expected_hours[node], f"guess in runner.yml{without}"
     if told is None and (other := _longest(whole)) is not None:
         told = other[0], f"{other[1]}, of other parameters"
     if told is None:

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
-from difflib import get_close_matches
+from collections.abc import Sequence
 
 from kedro.pipeline.node import Node
 
+from seizure_pipeline.configuration import nearest
 from seizure_pipeline.remote.settings import RemoteSettings
 
 
@@ -38,10 +38,3 @@ def unknown(settings: RemoteSettings, nodes: Sequence[Node]) -> list[str]:
             if name not in names
         ),
     ]
-
-
-def nearest(name: str, known: Iterable[str]) -> str:
-    """Words on what may have been meant; where nothing is near, what there is."""
-    among = sorted(known)
-    close = get_close_matches(name, among, n=1)
-    return f"; {close[0]} is meant?" if close else f"; there are {', '.join(among) or 'none'}"

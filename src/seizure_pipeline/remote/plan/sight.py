@@ -8,11 +8,11 @@ from pathlib import Path
 from kedro.pipeline import Pipeline
 from kedro.pipeline.node import Node
 
+from seizure_pipeline.configuration import nearest
 from seizure_pipeline.corpora.places import S3_PROTOCOLS, protocol_of
 from seizure_pipeline.datasets import CorpusDataset, FolderDataset
 from seizure_pipeline.remote.files.staging import LARGEST_BYTES
 from seizure_pipeline.remote.files.travel import Catalog, Dataset, Leaving
-from seizure_pipeline.remote.plan.names import nearest
 from seizure_pipeline.remote.settings import RemoteSettings
 
 SIGNING_KEYS = frozenset({"AWS_ACCESS_KEY_ID", "AWS_ROLE_ARN", "AWS_SHARED_CREDENTIALS_FILE"})
