@@ -5,6 +5,7 @@ INSTALLED := .venv/.installed
 CONSTRAINTS := requirements/constraints.txt
 ENV ?= base
 MODEL ?= seizure_detector
+ON_PATH = MLFLOW_DISABLE_TELEMETRY=true PATH="$(CURDIR)/$(BIN):$$PATH"
 
 .PHONY: run smoke test test-slow test-notebooks test-browser nightly coverage check format docs mlflow serve viz install clean
 
@@ -50,10 +51,8 @@ mlflow: install       ## compare runs in the browser, http://127.0.0.1:5000
 	$(BIN)/mlflow ui --backend-store-uri sqlite:///mlflow.db --workers 1 --port $(or $(PORT),5000)
 
 serve: install        ## the best registered model, EDF paths in and detections out, http://127.0.0.1:5001/invocations
-	@$(BIN)/python -c "import mlflow; mlflow.MlflowClient().get_model_version_by_alias('$(MODEL)', 'best')" 2>/dev/null || \
-	{ echo "no model $(MODEL) with the alias best is registered: make run registers one, MODEL=NAME serves another"; exit 1; }
-	MLFLOW_DISABLE_TELEMETRY=true PATH="$(CURDIR)/$(BIN):$$PATH" mlflow models serve -m models:/$(MODEL)@best --env-manager local \
-	--host 127.0.0.1 --port $(or $(PORT),5001) --timeout 600
+	@$(ON_PATH) python -m seizure_pipeline.mlflow_runs.registered $(MODEL)
+	$(ON_PATH) mlflow models serve -m models:/$(MODEL)@best --env-manager local --host 127.0.0.1 --port $(or $(PORT),5001) --timeout 600
 
 viz: install          ## browse the pipelines in the browser, http://127.0.0.1:4141
 	$(BIN)/kedro viz run --no-browser --env $(ENV) --port $(or $(PORT),4141)

@@ -90,16 +90,27 @@ def test_mlflow_models_predict_answers_a_file_of_paths(trained: Trained, tmp_pat
     assert without_confidence(json.loads(answered.read_text())["predictions"]) == trained.detections
 
 
+def serving(model: str, port: int) -> str:
+    """What `make serve` would run."""
+    asked = ["make", "-n", "-o", ".venv/.installed", "serve", f"MODEL={model}", f"PORT={port}"]
+    return subprocess.run(asked, cwd=REPOSITORY, capture_output=True, text=True, check=True).stdout
+
+
+def test_a_model_that_is_not_registered_is_said_with_those_that_are(trained: Trained) -> None:
+    command = ["bash", "-ec", serving("seizure_detektor", 1)]
+    done = subprocess.run(command, cwd=trained.project, capture_output=True, text=True, check=False)
+    assert done.returncode == 1
+    assert done.stderr.endswith(f"seizure_detektor: no such model in MLflow's store; MODEL= takes {MODEL}\n")
+
+
 @pytest.fixture(scope="module")
 def port(trained: Trained, tmp_path_factory: pytest.TempPathFactory) -> Iterator[int]:
-    """The port of a server that `make serve` would start, but for its port."""
-    asked = ["make", "-n", "-o", ".venv/.installed", "serve", f"MODEL={MODEL}"]
-    line = subprocess.run(asked, cwd=REPOSITORY, capture_output=True, text=True, check=True).stdout.strip()
+    """The port of a server that the lines of `make serve` started."""
     with socket.create_server(("127.0.0.1", 0)) as free:
         number = int(free.getsockname()[1])
     log = tmp_path_factory.mktemp("server") / "server.log"
     with log.open("wb") as told:
-        command = ["bash", "-c", line.replace("--port 5001", f"--port {number}")]
+        command = ["bash", "-ec", serving(MODEL, number)]
         server = subprocess.Popen(command, cwd=trained.project, stdout=told, stderr=told, start_new_session=True)
     try:
         wait_until_it_answers(number, server, log)
